@@ -1,0 +1,204 @@
+"""What every connector promises, as small typed protocols.
+
+Belongs here: `Source`, `Helpdesk`, `Notifier` and the records that pass through them. Does not belong
+here: any vendor, any HTTP, any database.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from transforms.model import RawRecord
+
+Cursor = Mapping[str, Any]
+"""Opaque JSON: only the source that made it reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records that commit together with the cursor behind them.
+
+    `complete` is true on the page after which the stream holds nothing new for now. A page may be
+    empty (a cursor can move without records). `seconds_waited` is what the rate limit cost.
+    """
+
+    records: Sequence[RawRecord]
+    cursor: Cursor
+    complete: bool
+    calls: int = 1
+    seconds_waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What `deskbridge check` prints for one thing: does it work, and if not, why and what to do."""
+
+    name: str
+    works: bool
+    detail: str
+
+
+@runtime_checkable
+class Source(Protocol):
+    """The read side of a helpdesk, a mailbox or a file."""
+
+    streams: Sequence[str]
+    """Names of its streams, in the order in which they are to be pulled."""
+    volatile_fields: Mapping[str, Sequence[str]]
+    """Stream → top-level fields that change on every read and say nothing new (left out of the content hash)."""
+
+    def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages from `cursor` on (None: from the beginning) until the stream is complete for now.
+
+        Deletes, spam and merges are records too. Memory is bounded by the page. A generator that is
+        abandoned or killed loses nothing: pulling again from the last page's cursor goes on behind it,
+        and a page that comes twice has the same records.
+
+        Raises:
+            ConnectorError: one of the family in `connectors.errors`.
+        """
+        ...
+
+    def check(self) -> CheckResult:
+        """One cheap, read-only call that proves address, credential and permission; never raises ConnectorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedAttachment:
+    """A file to be carried over with a comment."""
+
+    file_name: str
+    media_type: str
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedComment:
+    """A comment to be carried over, with its original time."""
+
+    author_email: str | None
+    author_name: str | None
+    is_agent: bool
+    is_public: bool
+    text: str
+    created_at: datetime
+    html: str | None = None
+    attachments: tuple[ImportedAttachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTicket:
+    """A ticket to be carried over; `external_id` is the key under which it is created at most once."""
+
+    external_id: str
+    subject: str
+    status: str
+    priority: str | None
+    requester_email: str | None
+    requester_name: str | None
+    created_at: datetime
+    updated_at: datetime
+    solved_at: datetime | None
+    comments: tuple[ImportedComment, ...]
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackComment:
+    """A comment as the target gives it back. Text is compared in a form that ignores white space."""
+
+    text: str
+    is_public: bool
+    created_at: datetime
+    attachment_sha256: tuple[str, ...] = ()
+    author_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackTicket:
+    """A ticket as the target gives it back, for verification."""
+
+    remote_id: str
+    external_id: str | None
+    subject: str
+    status: str
+    created_at: datetime
+    requester_email: str | None
+    tags: tuple[str, ...]
+    comments: tuple[ReadBackComment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedImport:
+    """Why the target refused one ticket."""
+
+    reason: str
+
+
+class Helpdesk(Protocol):
+    """The write side of a helpdesk."""
+
+    cannot_keep: Mapping[str, str]
+    """What an import here cannot keep: field → what happens instead. Goes into the plan and the report."""
+
+    def find_imported(self, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """Those of the given external ids that exist, with their remote ticket id. At most 100 ids a call."""
+        ...
+
+    def import_tickets(self, tickets: Sequence[ImportedTicket]) -> Mapping[str, str | RejectedImport]:
+        """Creates tickets silently (nobody is notified): external id → remote id, or why not. At most 100 a call.
+
+        The caller looks up ids whose outcome it does not know with `find_imported` before it calls again.
+        """
+        ...
+
+    def read_back(self, remote_id: str) -> ReadBackTicket:
+        """The ticket as the helpdesk has it now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell somebody, keyed so that it can be sent twice without being heard twice.
+
+    `body` is plain data; each notifier renders it. Known entries: `title`, `text`, `severity` (critical |
+    error | warning | info), `source`, `url`, `occurred_at` (ISO 8601), `details` (flat mapping of text), `links`.
+    """
+
+    key: str
+    action: Literal["trigger", "acknowledge", "resolve", "note"]
+    body: Mapping[str, Any]
+    previous_provider_id: str | None = None
+    is_possible_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider's answer to a delivered message."""
+
+    provider_id: str | None
+    status: str
+    was_repeat: bool = False
+
+
+class Notifier(Protocol):
+    """A channel that carries pages or messages to people.
+
+    `deliver` raises `TransientError` where trying again makes sense (with `retry_after_seconds` where the
+    provider tells), `PermanentError` where not. It never retries by itself: the outbox does.
+    """
+
+    channel: str
+    destination: str
+
+    def deliver(self, message: Message) -> Receipt:
+        """Hands the message over once."""
+        ...
+
+    def check(self) -> CheckResult:
+        """Proves the credential without waking anybody."""
+        ...

@@ -1,0 +1,187 @@
+"""Bulk writes: many rows in a few statements, on SQLite and PostgreSQL through the same calls.
+
+Belongs here: upsert, delete by key, replace the children of some parents. Never a round trip per row:
+SQLite takes batches (executemany of one prepared statement), PostgreSQL takes COPY into a temporary table
+and one statement.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, Table, and_, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+BATCH_ROWS = 2_000
+"""Rows per statement; bounds memory, far beyond the point where a larger batch gains anything."""
+
+KEYS_PER_QUERY = 500
+"""Keys per IN list; SQLite allows 32,766 variables a statement, plans stay small well below."""
+
+_COUNT_ROWS = {"preserve_rowcount": True}
+"""Without it SQLAlchemy forgets the row count of an INSERT."""
+
+Row = Mapping[str, Any]
+Item = TypeVar("Item")
+
+
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size` items, in order."""
+    chunk: list[Item] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) >= size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Iterable[Row],
+    *,
+    key: Sequence[str] | None = None,
+    update: bool = True,
+    keep: Sequence[str] = (),
+) -> int:
+    """Inserts rows; where the key exists, updates those that differ (or leaves them, `update=False`).
+
+    All rows have the same columns; columns that a row lacks and others have become NULL. When a key comes
+    twice in one call the last row wins.
+
+    Args:
+        connection: inside a transaction.
+        table: where to.
+        rows: column name → value.
+        key: columns of a unique constraint; the primary key when left out.
+        update: false leaves existing rows as they are.
+        keep: columns that an update never touches (given once, at insert).
+
+    Returns:
+        How many rows were inserted or really changed: writing the same again returns 0.
+    """
+    key = tuple(key or (column.name for column in table.primary_key.columns))
+    changed = 0
+    for chunk in chunks(rows, BATCH_ROWS):
+        names = _column_names(table, chunk)
+        unique = {tuple(row[part] for part in key): row for row in chunk}
+        values = [{name: row.get(name) for name in names} for row in unique.values()]
+        update_names = [name for name in names if update and name not in key and name not in keep]
+        if connection.dialect.name == "postgresql":
+            changed += _upsert_postgresql(connection, table, values, names, key, update_names)
+        else:
+            changed += _upsert_sqlite(connection, table, values, key, update_names)
+    return changed
+
+
+def _column_names(table: Table, rows: Sequence[Row]) -> list[str]:
+    present: set[str] = set()
+    for row in rows:
+        present.update(row)
+    unknown = present - set(table.columns.keys())
+    if unknown:
+        raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown))}")
+    return [name for name in table.columns.keys() if name in present]
+
+
+def _on_conflict(statement: Any, table: Table, key: Sequence[str], names: Sequence[str]) -> Any:
+    if not names:
+        return statement.on_conflict_do_nothing(index_elements=list(key))
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=list(key),
+        set_={name: new[name] for name in names},
+        where=or_(*(table.c[name].is_distinct_from(new[name]) for name in names)),
+    )
+
+
+def _upsert_sqlite(
+    connection: Connection,
+    table: Table,
+    values: list[dict[str, Any]],
+    key: Sequence[str],
+    names: Sequence[str],
+) -> int:
+    statement = _on_conflict(sqlite.insert(table), table, key, names)
+    return max(connection.execute(statement, values, execution_options=_COUNT_ROWS).rowcount, 0)
+
+
+def _upsert_postgresql(
+    connection: Connection,
+    table: Table,
+    values: list[dict[str, Any]],
+    columns: Sequence[str],
+    key: Sequence[str],
+    names: Sequence[str],
+) -> int:
+    preparer = connection.dialect.identifier_preparer
+    quoted = ", ".join(preparer.quote(name) for name in columns)
+    target = preparer.format_table(table)
+    staging = f"staging_{table.name}"
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS SELECT {quoted} FROM {target} WITH NO DATA"
+    )
+    processors = [_bind_processor(table.c[name], connection) for name in columns]
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY {staging} ({quoted}) FROM STDIN") as copy:
+        for row in values:
+            copy.write_row(
+                [process(row[name]) for name, process in zip(columns, processors, strict=True)]
+            )
+    cursor.close()
+    source = Table(staging, type(table.metadata)(), *(Column(n, table.c[n].type) for n in columns))
+    insert = postgresql.insert(table).from_select(list(columns), select(*source.columns))
+    statement = _on_conflict(insert, table, key, names)
+    changed = connection.execute(statement, execution_options=_COUNT_ROWS).rowcount
+    connection.exec_driver_sql(f"DROP TABLE {staging}")
+    return max(changed, 0)
+
+
+def _bind_processor(column: Column[Any], connection: Connection) -> Callable[[Any], Any]:
+    dialect = connection.dialect
+    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return processor or (lambda value: value)
+
+
+def select_in(
+    connection: Connection, statement: Any, column: Any, values: Iterable[Any]
+) -> Iterator[Any]:
+    """Rows of `statement` where `column` is one of `values`, in as few queries as the key lists allow."""
+    for chunk in chunks(dict.fromkeys(values), KEYS_PER_QUERY):
+        yield from connection.execute(statement.where(column.in_(chunk)))
+
+
+def delete_in(connection: Connection, table: Table, column: Any, values: Iterable[Any]) -> int:
+    """Deletes the rows whose `column` is one of `values`; returns how many went."""
+    gone = 0
+    for chunk in chunks(dict.fromkeys(values), KEYS_PER_QUERY):
+        gone += connection.execute(delete(table).where(column.in_(chunk))).rowcount
+    return gone
+
+
+def replace_children(
+    connection: Connection, table: Table, parent: str, parents: Iterable[str], rows: Sequence[Row]
+) -> int:
+    """Makes `rows` the only rows of these parents: upserts them, deletes the others of the same parents.
+
+    Returns:
+        How many rows were inserted, changed or deleted; 0 when everything was so already.
+    """
+    parents = list(dict.fromkeys(parents))
+    key = [column.name for column in table.primary_key.columns]
+    wanted = {tuple(row[name] for name in key) for row in rows}
+    columns = [table.c[name] for name in key]
+    present = select_in(connection, select(*columns), table.c[parent], parents)
+    stale = [tuple(row) for row in present if tuple(row) not in wanted]
+    changed = 0
+    for chunk in chunks(stale, KEYS_PER_QUERY // max(1, len(key))):
+        condition = (
+            columns[0].in_([values[0] for values in chunk])
+            if len(key) == 1
+            else or_(
+                *(and_(*(c == v for c, v in zip(columns, values, strict=True))) for values in chunk)
+            )
+        )
+        changed += connection.execute(delete(table).where(condition)).rowcount
+    return changed + upsert(connection, table, rows)

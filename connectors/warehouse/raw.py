@@ -1,0 +1,272 @@
+"""Raw records and cursors: stores a page and its cursor in one transaction, reads the latest versions back.
+
+Belongs here: `raw_record` and `sync_cursor`. Does not belong here: what the payloads mean.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select, update
+
+from connectors.contract import Page
+from connectors.errors import TransientError
+from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
+from connectors.warehouse.tables import raw_record, sync_cursor
+from connectors.warehouse.types import canonical_json, safe_text
+from transforms.model import RawRecord
+
+
+class CursorMovedError(TransientError):
+    """Another worker moved this stream's cursor meanwhile; this page was not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where a stream stands: its cursor, how often it moved, whether the last pull reached the end."""
+
+    cursor: Mapping[str, Any] | None
+    sequence: int
+    is_complete: bool
+    normalised_raw_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """What a page brought: records seen, and how many of them were new or changed."""
+
+    seen: int
+    stored: int
+
+
+def stream_state(connection: Connection, client_key: str, source_key: str, stream: str) -> StreamState:
+    """The stream's state; sequence 0 and no cursor where it was never pulled."""
+    row = connection.execute(
+        select(
+            sync_cursor.c.cursor,
+            sync_cursor.c.sequence,
+            sync_cursor.c.is_complete,
+            sync_cursor.c.normalised_raw_id,
+        ).where(*_is_stream(sync_cursor, client_key, source_key, stream))
+    ).first()
+    if row is None:
+        return StreamState(None, 0, False, 0)
+    return StreamState(row.cursor, row.sequence, row.is_complete, row.normalised_raw_id or 0)
+
+
+def store_page(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    stream: str,
+    page: Page,
+    *,
+    sequence: int,
+    fetched_at: datetime,
+    volatile: Sequence[str] = (),
+) -> StoredPage:
+    """Stores a page's new or changed records and moves the cursor, all in the caller's transaction.
+
+    A record gets a new version only where its content hash differs from its latest version's.
+
+    Args:
+        connection: inside a transaction that the caller commits.
+        client_key: whose.
+        source_key: the source's id in the configuration.
+        stream: one of the source's streams.
+        page: what `Source.pull` gave.
+        sequence: the sequence the cursor had when the pull began or the last page was stored.
+        fetched_at: aware instant of the fetch.
+        volatile: top-level JSON fields left out of the content hash.
+
+    Raises:
+        CursorMovedError: the stored sequence is another one; nothing was written.
+    """
+    _move_cursor(connection, client_key, source_key, stream, page, sequence, fetched_at)
+    latest = _latest_hashes(
+        connection, client_key, source_key, stream, [safe_text(r.remote_id) for r in page.records]
+    )
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for record in page.records:
+        remote_id = safe_text(record.remote_id)
+        version, known = latest.get(remote_id, (0, ""))
+        digest = content_sha256(record, volatile)
+        if digest == known:
+            continue
+        latest[remote_id] = (version + 1, digest)
+        rows[(remote_id, version + 1)] = {
+            "client_key": client_key,
+            "source_key": source_key,
+            "stream": stream,
+            "remote_id": remote_id,
+            "version": version + 1,
+            "ticket_remote_id": record.ticket_remote_id,
+            "media_type": record.media_type,
+            "payload": record.payload,
+            "payload_sha256": hashlib.sha256(record.payload).hexdigest(),
+            "content_sha256": digest,
+            "is_tombstone": record.is_tombstone,
+            "source_updated_at": record.source_updated_at,
+            "location": dict(record.location) or None,
+            "fetched_at": fetched_at,
+        }
+    stored = upsert(
+        connection,
+        raw_record,
+        rows.values(),
+        key=("client_key", "source_key", "stream", "remote_id", "version"),
+        update=False,
+    )
+    return StoredPage(len(page.records), stored)
+
+
+def content_sha256(record: RawRecord, volatile: Sequence[str]) -> str:
+    """The hash that decides whether a record changed; covers the tombstone flag and the ticket it belongs to."""
+    payload = record.payload
+    if record.media_type == "application/json":
+        body = json.loads(payload)
+        if isinstance(body, dict):
+            body = {name: value for name, value in body.items() if name not in volatile}
+        payload = canonical_json(body).encode()
+    head = f"{int(record.is_tombstone)}\x1f{record.ticket_remote_id or ''}\x1f".encode(
+        "utf-8", "surrogatepass"
+    )
+    return hashlib.sha256(head + payload).hexdigest()
+
+
+def latest_records(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    stream: str,
+    *,
+    ticket_remote_ids: Iterable[str] | None = None,
+    remote_ids: Iterable[str] | None = None,
+) -> Iterator[RawRecord]:
+    """The latest version of each record: of the whole stream, of some tickets, or of some remote ids."""
+    newest = (
+        select(func.max(raw_record.c.raw_id).label("raw_id"))
+        .where(*_is_stream(raw_record, client_key, source_key, stream))
+        .group_by(raw_record.c.remote_id)
+    )
+    if ticket_remote_ids is None and remote_ids is None:
+        yield from _read(connection, newest)
+        return
+    column = raw_record.c.ticket_remote_id if remote_ids is None else raw_record.c.remote_id
+    wanted = ticket_remote_ids if remote_ids is None else remote_ids
+    for chunk in chunks(dict.fromkeys(wanted or ()), KEYS_PER_QUERY):
+        yield from _read(connection, newest.where(column.in_(chunk)))
+
+
+def changed_since(
+    connection: Connection, client_key: str, source_key: str, stream: str, raw_id: int
+) -> list[tuple[int, str, str | None]]:
+    """(raw_id, remote_id, ticket_remote_id) of every version stored after `raw_id`, in order."""
+    rows = connection.execute(
+        select(raw_record.c.raw_id, raw_record.c.remote_id, raw_record.c.ticket_remote_id)
+        .where(*_is_stream(raw_record, client_key, source_key, stream), raw_record.c.raw_id > raw_id)
+        .order_by(raw_record.c.raw_id)
+    )
+    return [(row.raw_id, row.remote_id, row.ticket_remote_id) for row in rows]
+
+
+def mark_normalised(
+    connection: Connection, client_key: str, source_key: str, stream: str, raw_id: int
+) -> None:
+    """Notes that every version up to `raw_id` has been normalised, in the transaction that wrote the rows."""
+    connection.execute(
+        update(sync_cursor)
+        .where(*_is_stream(sync_cursor, client_key, source_key, stream))
+        .values(normalised_raw_id=raw_id)
+    )
+
+
+def count_records(connection: Connection, client_key: str, source_key: str) -> dict[str, int]:
+    """Stream → number of distinct records."""
+    rows = connection.execute(
+        select(raw_record.c.stream, func.count(func.distinct(raw_record.c.remote_id)))
+        .where(raw_record.c.client_key == client_key, raw_record.c.source_key == source_key)
+        .group_by(raw_record.c.stream)
+    )
+    return {stream: count for stream, count in rows}
+
+
+def _read(connection: Connection, newest: Select[Any]) -> Iterator[RawRecord]:
+    rows = connection.execute(
+        select(
+            raw_record.c.stream,
+            raw_record.c.remote_id,
+            raw_record.c.payload,
+            raw_record.c.media_type,
+            raw_record.c.ticket_remote_id,
+            raw_record.c.is_tombstone,
+            raw_record.c.source_updated_at,
+            raw_record.c.location,
+        )
+        .where(raw_record.c.raw_id.in_(newest))
+        .order_by(raw_record.c.raw_id)
+        .execution_options(yield_per=1_000)
+    )
+    for row in rows:
+        values = dict(row._mapping)
+        yield RawRecord(**{**values, "location": values["location"] or {}})
+
+
+def _is_stream(table: Any, client_key: str, source_key: str, stream: str) -> tuple[Any, ...]:
+    return (
+        table.c.client_key == client_key,
+        table.c.source_key == source_key,
+        table.c.stream == stream,
+    )
+
+
+def _move_cursor(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    stream: str,
+    page: Page,
+    sequence: int,
+    moved_at: datetime,
+) -> None:
+    values = {
+        "cursor": dict(page.cursor),
+        "sequence": sequence + 1,
+        "is_complete": page.complete,
+        "moved_at": moved_at,
+    }
+    if sequence == 0:
+        row = {"client_key": client_key, "source_key": source_key, "stream": stream, **values}
+        moved = upsert(connection, sync_cursor, [row], update=False)
+    else:
+        moved = connection.execute(
+            update(sync_cursor)
+            .where(
+                *_is_stream(sync_cursor, client_key, source_key, stream),
+                sync_cursor.c.sequence == sequence,
+            )
+            .values(**values)
+        ).rowcount
+    if not moved:
+        raise CursorMovedError(
+            f"client {client_key}, source {source_key}, stream {stream}: another run moved the cursor "
+            "meanwhile; this page was left out and comes again with the next run"
+        )
+
+
+def _latest_hashes(
+    connection: Connection, client_key: str, source_key: str, stream: str, remote_ids: list[str]
+) -> dict[str, tuple[int, str]]:
+    latest: dict[str, tuple[int, str]] = {}
+    statement = select(
+        raw_record.c.remote_id, raw_record.c.version, raw_record.c.content_sha256
+    ).where(*_is_stream(raw_record, client_key, source_key, stream))
+    for remote_id, version, digest in select_in(
+        connection, statement, raw_record.c.remote_id, remote_ids
+    ):
+        if version > latest.get(remote_id, (0, ""))[0]:
+            latest[remote_id] = (version, digest)
+    return latest

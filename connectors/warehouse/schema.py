@@ -1,0 +1,63 @@
+"""Brings a warehouse's schema to the version this code needs, by Alembic revisions.
+
+Belongs here: upgrade, and the question whether one is due. Does not belong here: the revisions themselves
+(`revisions/versions`).
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from connectors.errors import ConfigurationError
+from connectors.warehouse.engine import reading
+
+_REVISIONS = Path(__file__).parent / "revisions"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_REVISIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision the warehouse is at; None for an empty database."""
+    with reading(engine) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """The revision this code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "the package ships at least one revision"
+    return head
+
+
+def upgrade(engine: Engine) -> None:
+    """Runs the revisions that are still due, in one transaction. Doing so again changes nothing."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "head")
+
+
+def prepare(engine: Engine) -> None:
+    """What start-up does: upgrades the embedded database; elsewhere refuses, with the command to run.
+
+    Raises:
+        ConfigurationError: a PostgreSQL warehouse is not at the revision this code needs.
+    """
+    current = current_revision(engine)
+    if current == newest_revision():
+        return
+    if engine.dialect.name == "sqlite":
+        upgrade(engine)
+        return
+    found = f"is at revision {current}" if current else "has no tables yet"
+    raise ConfigurationError(
+        f"the warehouse {engine.url.render_as_string(hide_password=True)} {found}, this version needs "
+        f"{newest_revision()}. Run: deskbridge db upgrade"
+    )

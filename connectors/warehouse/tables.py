@@ -1,0 +1,582 @@
+"""The warehouse's tables (SQLAlchemy Core), in the field's own words.
+
+Belongs here: tables, keys, indexes and which columns are operational. Does not belong here: queries or
+writes. Two kinds of table: memory, which is never rebuilt (`MEMORY`), and derived rows, which can be thrown
+away and made again from the raw records (`DERIVED`).
+
+Operational columns (`OPERATIONAL`) say how a run went (leases, tries, wall-clock instants of our own); all
+others are domain columns and are the same however often a step was killed and run again.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
+
+from connectors.warehouse.types import BigId, Json, SafeText, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _key(name: str, **options: Any) -> Column[str]:
+    return Column(name, SafeText, primary_key=True, **options)
+
+
+def _text(name: str, *, required: bool = False) -> Column[str]:
+    return Column(name, SafeText, nullable=not required)
+
+
+def _at(name: str, *, required: bool = False) -> Column[Any]:
+    return Column(name, UtcDateTime, nullable=not required)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean(create_constraint=False), nullable=False)
+
+
+def _number(name: str, *, required: bool = False) -> Column[int]:
+    return Column(name, BigId, nullable=not required)
+
+
+def _json(name: str, *, required: bool = False) -> Column[Any]:
+    return Column(name, Json, nullable=not required)
+
+
+client = Table(
+    "client",
+    metadata,
+    _key("client_key"),
+    _text("time_zone", required=True),
+    _at("live_from"),
+)
+
+raw_record = Table(
+    "raw_record",
+    metadata,
+    Column("raw_id", BigId, primary_key=True, autoincrement=True),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("stream", required=True),
+    _text("remote_id", required=True),
+    Column("version", Integer, nullable=False),
+    _text("ticket_remote_id"),
+    _text("media_type", required=True),
+    Column("payload", LargeBinary, nullable=False),
+    _text("payload_sha256", required=True),
+    _text("content_sha256", required=True),
+    _flag("is_tombstone"),
+    _at("source_updated_at"),
+    _json("location"),
+    _at("fetched_at", required=True),
+    UniqueConstraint("client_key", "source_key", "stream", "remote_id", "version"),
+    Index(None, "ticket_remote_id", "client_key", "source_key", "stream"),
+)
+
+sync_cursor = Table(
+    "sync_cursor",
+    metadata,
+    _key("client_key"),
+    _key("source_key"),
+    _key("stream"),
+    _json("cursor"),
+    Column("sequence", Integer, nullable=False),
+    _flag("is_complete"),
+    _number("normalised_raw_id"),
+    _at("moved_at"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _key("client_key"),
+    _key("source_key"),
+    _key("stream"),
+    _key("remote_id"),
+    _text("reason", required=True),
+    _text("detail"),
+    _text("transform_version", required=True),
+    _at("seen_at"),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    _key("organisation_key"),
+    _text("client_key", required=True),
+    _text("name", required=True),
+    _json("domains"),
+    _text("external_id"),
+    Index(None, "client_key"),
+)
+
+team = Table(
+    "team",
+    metadata,
+    _key("team_key"),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("name", required=True),
+    Index(None, "client_key"),
+)
+
+agent = Table(
+    "agent",
+    metadata,
+    _key("agent_key"),
+    _text("client_key", required=True),
+    _text("name"),
+    _text("email"),
+    _text("time_zone"),
+    _flag("is_active"),
+    Index(None, "client_key"),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    _key("contact_key"),
+    _text("client_key", required=True),
+    _text("name"),
+    _text("email"),
+    _text("phone"),
+    _text("language"),
+    _text("organisation_key"),
+    Index(None, "client_key"),
+)
+
+contact_identity = Table(
+    "contact_identity",
+    metadata,
+    _key("client_key"),
+    _key("kind"),
+    _key("value"),
+    _text("contact_key", required=True),
+    _text("reason", required=True),
+    _text("source_key", required=True),
+    Index(None, "contact_key"),
+)
+
+contact_decision = Table(
+    "contact_decision",
+    metadata,
+    _key("client_key"),
+    _key("left_key"),
+    _key("right_key"),
+    _text("decision", required=True),
+    _text("author", required=True),
+    _at("decided_at", required=True),
+)
+
+entity_alias = Table(
+    "entity_alias",
+    metadata,
+    _key("client_key"),
+    _key("source_key"),
+    _key("kind"),
+    _key("remote_id"),
+    _text("entity_key", required=True),
+    _text("reason"),
+    Index(None, "entity_key"),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    _key("ticket_key"),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("remote_id", required=True),
+    _text("number"),
+    _text("external_id"),
+    _text("subject", required=True),
+    _text("status", required=True),
+    _text("source_status", required=True),
+    _text("priority"),
+    _text("source_priority"),
+    _text("type"),
+    _text("category"),
+    _text("channel", required=True),
+    _text("requester_key"),
+    _text("organisation_key"),
+    _text("assignee_key"),
+    _text("team_key"),
+    _text("url"),
+    _text("language"),
+    _json("tags"),
+    _json("fields"),
+    _json("source_verdict"),
+    _at("created_at", required=True),
+    _at("updated_at", required=True),
+    _at("solved_at"),
+    _at("closed_at"),
+    _text("transform_version", required=True),
+    _at("history_changed_at"),
+    Index(None, "client_key", "created_at"),
+    Index(None, "client_key", "source_key", "remote_id"),
+    Index(None, "client_key", "external_id"),
+)
+
+comment = Table(
+    "comment",
+    metadata,
+    _key("comment_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("source_key", required=True),
+    _text("remote_id", required=True),
+    Column("position", Integer, nullable=False),
+    _at("created_at", required=True),
+    _text("author_kind", required=True),
+    _text("author_key"),
+    _flag("is_public"),
+    _flag("is_automatic"),
+    _text("subject"),
+    _text("body_text", required=True),
+    _text("body_html"),
+    _text("message_id"),
+    _json("in_reply_to"),
+    _json("reference_ids"),
+    _text("thread_reason"),
+    _text("copy_of_key"),
+    _text("raw_stream"),
+    _text("raw_remote_id"),
+    Index(None, "ticket_key"),
+    Index(None, "client_key", "message_id"),
+)
+
+ticket_change = Table(
+    "ticket_change",
+    metadata,
+    _key("change_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("source_key", required=True),
+    _text("field", required=True),
+    _text("old_value"),
+    _text("new_value"),
+    _at("occurred_at", required=True),
+    _at("recorded_at", required=True),
+    Column("position", Integer, nullable=False),
+    _text("actor_kind", required=True),
+    _text("actor_key"),
+    _flag("is_observed"),
+    _text("raw_stream"),
+    _text("raw_remote_id"),
+    Index(None, "ticket_key"),
+    Index(None, "client_key", "occurred_at"),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    _key("attachment_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("comment_key", required=True),
+    _text("file_name", required=True),
+    _text("media_type", required=True),
+    _number("size_bytes"),
+    _text("sha256"),
+    _text("content_id"),
+    _flag("is_inline"),
+    _text("remote_url"),
+    Index(None, "comment_key"),
+    Index(None, "ticket_key"),
+)
+
+satisfaction_rating = Table(
+    "satisfaction_rating",
+    metadata,
+    _key("rating_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("kind", required=True),
+    Column("score", Integer, nullable=False),
+    _text("source_score", required=True),
+    _text("comment"),
+    _at("rated_at", required=True),
+    Index(None, "ticket_key"),
+)
+
+article = Table(
+    "article",
+    metadata,
+    _key("article_key"),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("remote_id", required=True),
+    _text("title", required=True),
+    _text("body_text", required=True),
+    _text("language"),
+    _text("url"),
+    _at("updated_at"),
+    Index(None, "client_key"),
+)
+
+ticket_link = Table(
+    "ticket_link",
+    metadata,
+    _key("client_key"),
+    _key("ticket_key"),
+    _key("other_key"),
+    _key("kind"),
+    _text("reason", required=True),
+    Index(None, "other_key"),
+)
+"""`ticket_key` is `kind` `other_key`: duplicate_of, merged_into, migrated_to, problem_of.
+
+A ticket that is `duplicate_of` or `merged_into` another, and a ticket that another was `migrated_to`, is
+left out of figures, clocks and pages: the other one counts.
+"""
+
+sla_policy_version = Table(
+    "sla_policy_version",
+    metadata,
+    _key("client_key"),
+    _key("policy"),
+    _key("version"),
+    _text("body", required=True),
+    _at("loaded_at"),
+)
+
+sla_clock = Table(
+    "sla_clock",
+    metadata,
+    _key("ticket_key"),
+    _key("metric"),
+    Column("instance", Integer, primary_key=True, autoincrement=False),
+    _text("client_key", required=True),
+    _text("policy", required=True),
+    _text("policy_version", required=True),
+    _text("priority"),
+    _text("calendar", required=True),
+    _number("target_seconds"),
+    _at("started_at", required=True),
+    _at("stopped_at"),
+    _at("due_at"),
+    _at("due_next_open_at"),
+    _at("breached_at"),
+    _number("elapsed_seconds", required=True),
+    _number("paused_seconds", required=True),
+    _number("remaining_seconds"),
+    _text("state", required=True),
+    _flag("is_at_risk"),
+    _at("next_check_at"),
+    _at("evaluated_at", required=True),
+    Index(None, "client_key", "state"),
+    Index(None, "client_key", "next_check_at"),
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    _key("timer_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    Column("episode", Integer, nullable=False),
+    _text("step", required=True),
+    _at("due_at", required=True),
+    _text("state", required=True),
+    _at("decided_at"),
+    _text("reason"),
+    Index(None, "client_key", "state", "due_at"),
+    Index(None, "ticket_key"),
+)
+
+escalation = Table(
+    "escalation",
+    metadata,
+    _key("escalation_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("step", required=True),
+    _text("level", required=True),
+    _text("action", required=True),
+    _at("due_at", required=True),
+    _at("decided_at", required=True),
+    _flag("is_late"),
+    _text("person"),
+    _text("reason", required=True),
+    _text("rule_version", required=True),
+    Index(None, "client_key", "decided_at"),
+    Index(None, "ticket_key"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _key("delivery_key"),
+    _text("client_key", required=True),
+    _text("channel", required=True),
+    _text("destination", required=True),
+    _text("message_key", required=True),
+    _text("action", required=True),
+    Column("sequence", Integer, nullable=False),
+    _text("ticket_key"),
+    _json("body", required=True),
+    _at("created_at", required=True),
+    _text("state", required=True),
+    _text("provider_id"),
+    Column("attempts", Integer, nullable=False),
+    _at("next_at"),
+    _at("lease_until"),
+    _text("lease_owner"),
+    _text("outcome"),
+    _at("delivered_at"),
+    UniqueConstraint("channel", "destination", "message_key", "action", "sequence"),
+    Index(None, "state", "next_at"),
+    Index(None, "client_key"),
+)
+
+inbound_event = Table(
+    "inbound_event",
+    metadata,
+    _key("provider"),
+    _key("event_id"),
+    _text("client_key", required=True),
+    _json("payload", required=True),
+    _at("occurred_at"),
+    _at("received_at", required=True),
+    _at("applied_at"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    _key("name"),
+    _text("owner", required=True),
+    _at("lease_until", required=True),
+)
+
+rate_budget = Table(
+    "rate_budget",
+    metadata,
+    _key("credential"),
+    _key("endpoint_class"),
+    _number("limit_per_window"),
+    _number("remaining"),
+    _at("resets_at"),
+    _at("seen_at"),
+)
+
+report_issue = Table(
+    "report_issue",
+    metadata,
+    _key("client_key"),
+    _key("report"),
+    _key("period_start"),
+    _key("period_end"),
+    Column("issue", Integer, primary_key=True, autoincrement=False),
+    _at("as_of", required=True),
+    _json("figures", required=True),
+    _text("figures_sha256", required=True),
+    _text("file_name"),
+    _at("issued_at", required=True),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    _key("client_key"),
+    Column("sequence", BigId, primary_key=True, autoincrement=False),
+    _text("action", required=True),
+    _text("subject", required=True),
+    _json("detail"),
+    _at("occurred_at", required=True),
+    _text("previous_hash", required=True),
+    _text("entry_hash", required=True),
+    Index(None, "client_key", "subject"),
+)
+
+migration_run = Table(
+    "migration_run",
+    metadata,
+    _key("run_key"),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("target", required=True),
+    _text("plan_sha256", required=True),
+    _text("state", required=True),
+    _at("started_at"),
+    _at("ended_at"),
+)
+
+migration_item = Table(
+    "migration_item",
+    metadata,
+    _key("run_key"),
+    _key("kind"),
+    _key("remote_id"),
+    _text("client_key", required=True),
+    _text("source_key", required=True),
+    _text("external_id"),
+    _text("ticket_key"),
+    _text("decision", required=True),
+    _text("reason"),
+    _text("state", required=True),
+    _text("target_remote_id"),
+    _json("verification"),
+    Index(None, "client_key", "external_id"),
+)
+
+OPERATIONAL: dict[str, frozenset[str]] = {
+    "raw_record": frozenset({"raw_id", "fetched_at"}),
+    "sync_cursor": frozenset({"cursor", "sequence", "moved_at", "normalised_raw_id"}),
+    "quarantine": frozenset({"seen_at"}),
+    "ticket": frozenset({"history_changed_at"}),
+    "ticket_change": frozenset({"recorded_at"}),
+    "sla_policy_version": frozenset({"loaded_at"}),
+    "sla_clock": frozenset({"evaluated_at"}),
+    "delivery": frozenset(
+        {
+            "attempts",
+            "next_at",
+            "lease_until",
+            "lease_owner",
+            "outcome",
+            "delivered_at",
+            "provider_id",
+        }
+    ),
+    "inbound_event": frozenset({"received_at", "applied_at"}),
+    "report_issue": frozenset({"issued_at"}),
+    "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash"}),
+    "migration_run": frozenset({"started_at", "ended_at"}),
+}
+"""Columns left out of the checksum over the domain columns: they say how a run went, not what is true."""
+
+OPERATIONAL_TABLES = frozenset({"lease", "rate_budget"})
+"""Tables that are operational as a whole."""
+
+DERIVED = (
+    "organisation",
+    "team",
+    "agent",
+    "contact",
+    "contact_identity",
+    "ticket",
+    "comment",
+    "ticket_change",
+    "attachment",
+    "satisfaction_rating",
+    "article",
+    "ticket_link",
+    "sla_clock",
+    "quarantine",
+)
+"""Tables that `deskbridge rebuild` empties and makes again. `entity_alias` stays: ids survive."""

@@ -1,0 +1,1 @@
+"""Moving an inbox or a helpdesk: plan, move, verify, reconcile, cut over."""

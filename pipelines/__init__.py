@@ -1,0 +1,1 @@
+"""Dagster definitions, settings and the `deskbridge` command."""

@@ -1,0 +1,1 @@
+"""Calendars, policies, clocks, escalation, on-call: pure, no I/O."""
