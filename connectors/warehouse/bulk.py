@@ -82,7 +82,7 @@ def _column_names(table: Table, rows: Sequence[Row]) -> list[str]:
     unknown = present - set(table.columns.keys())
     if unknown:
         raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown))}")
-    return [name for name in table.columns.keys() if name in present]
+    return [name for name in table.columns if name in present]
 
 
 def _on_conflict(statement: Any, table: Table, key: Sequence[str], names: Sequence[str]) -> Any:

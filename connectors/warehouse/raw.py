@@ -42,7 +42,9 @@ class StoredPage:
     stored: int
 
 
-def stream_state(connection: Connection, client_key: str, source_key: str, stream: str) -> StreamState:
+def stream_state(
+    connection: Connection, client_key: str, source_key: str, stream: str
+) -> StreamState:
     """The stream's state; sequence 0 and no cursor where it was never pulled."""
     row = connection.execute(
         select(
@@ -167,7 +169,9 @@ def changed_since(
     """(raw_id, remote_id, ticket_remote_id) of every version stored after `raw_id`, in order."""
     rows = connection.execute(
         select(raw_record.c.raw_id, raw_record.c.remote_id, raw_record.c.ticket_remote_id)
-        .where(*_is_stream(raw_record, client_key, source_key, stream), raw_record.c.raw_id > raw_id)
+        .where(
+            *_is_stream(raw_record, client_key, source_key, stream), raw_record.c.raw_id > raw_id
+        )
         .order_by(raw_record.c.raw_id)
     )
     return [(row.raw_id, row.remote_id, row.ticket_remote_id) for row in rows]
@@ -191,7 +195,7 @@ def count_records(connection: Connection, client_key: str, source_key: str) -> d
         .where(raw_record.c.client_key == client_key, raw_record.c.source_key == source_key)
         .group_by(raw_record.c.stream)
     )
-    return {stream: count for stream, count in rows}
+    return dict(rows)
 
 
 def _read(connection: Connection, newest: Select[Any]) -> Iterator[RawRecord]:
