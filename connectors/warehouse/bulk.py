@@ -79,10 +79,10 @@ def _column_names(table: Table, rows: Sequence[Row]) -> list[str]:
     present: set[str] = set()
     for row in rows:
         present.update(row)
-    unknown = present - set(table.columns.keys())
+    unknown = present - {column.name for column in table.columns}
     if unknown:
         raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown))}")
-    return [name for name in table.columns if name in present]
+    return [column.name for column in table.columns if column.name in present]
 
 
 def _on_conflict(statement: Any, table: Table, key: Sequence[str], names: Sequence[str]) -> Any:
@@ -120,7 +120,8 @@ def _upsert_postgresql(
     target = preparer.format_table(table)
     staging = f"staging_{table.name}"
     connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS SELECT {quoted} FROM {target} WITH NO DATA"
+        f"CREATE TEMPORARY TABLE {staging} ON COMMIT DROP AS "
+        f"SELECT {quoted} FROM {target} WITH NO DATA"
     )
     processors = [_bind_processor(table.c[name], connection) for name in columns]
     cursor = connection.connection.cursor()
