@@ -88,8 +88,9 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
+            faults = [dict(fault) for fault in error.errors(include_url=False)]
             raise DocumentError(
-                [self._explain(dict(fault), model) for fault in error.errors(include_url=False)]
+                [self._explain(fault, model) for fault in faults if not _follows(fault, faults)]
             ) from None
 
     def _build(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
@@ -139,13 +140,9 @@ class Document:
         path: Path = ()
         value = self.data
         for part in loc:
-            if isinstance(value, dict) and part in value:
+            if _has(value, part):
                 value = value[part]
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                value = value[part]
-            else:
-                continue
-            path = (*path, part)
+                path = (*path, part)
         return path
 
 
@@ -173,23 +170,46 @@ def _known_names(model: type[BaseModel], path: Path) -> list[str]:
     """Field names of the model that sits at `path`, following mappings, lists and tagged unions."""
     found: list[Any] = [model]
     for part in path:
-        found = [inner for item in found for inner in _step(item, part)]
+        found = _step(found, part)
     return sorted({name for item in found if _is_model(item) for name in item.model_fields})
 
 
-def _step(item: Any, part: str | int) -> list[Any]:
-    if _is_model(item):
-        if part in item.model_fields:
-            return _members(item.model_fields[str(part)].annotation)
-        tag = item.model_fields.get("type")
-        return [item] if tag is not None and part in getattr(tag.annotation, "__args__", ()) else []
-    return [item]
+def _step(items: list[Any], part: str | int) -> list[Any]:
+    inner = [
+        member
+        for item in items
+        if _is_model(item) and part in item.model_fields
+        for member in _members(item.model_fields[str(part)].annotation)
+    ]
+    if inner:
+        return inner
+    tagged = [item for item in items if _is_model(item) and part in _tags(item)]
+    return tagged or items
+
+
+def _tags(model: Any) -> tuple[Any, ...]:
+    tag = model.model_fields.get("type")
+    return tuple(getattr(tag.annotation, "__args__", ())) if tag is not None else ()
 
 
 def _members(annotation: Any) -> list[Any]:
     if _is_model(annotation):
         return [annotation]
     return [inner for part in getattr(annotation, "__args__", ()) for inner in _members(part)]
+
+
+def _follows(fault: dict[str, Any], faults: list[dict[str, Any]]) -> bool:
+    """Whether a list is only "too short" because its items were refused: one cause, one message."""
+    loc = fault["loc"]
+    return fault["type"] == "too_short" and any(
+        other is not fault and other["loc"][: len(loc)] == loc for other in faults
+    )
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def _is_model(item: Any) -> bool:
