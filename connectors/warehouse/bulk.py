@@ -162,9 +162,17 @@ def delete_in(connection: Connection, table: Table, column: Any, values: Iterabl
 
 
 def replace_children(
-    connection: Connection, table: Table, parent: str, parents: Iterable[str], rows: Sequence[Row]
+    connection: Connection,
+    table: Table,
+    parent: str,
+    parents: Iterable[str],
+    rows: Sequence[Row],
+    *,
+    keep: Sequence[str] = (),
 ) -> int:
     """Makes `rows` the only rows of these parents: upserts them, deletes the others of the same parents.
+
+    `keep` names columns that keep the value they were first given.
 
     Returns:
         How many rows were inserted, changed or deleted; 0 when everything was so already.
@@ -185,4 +193,4 @@ def replace_children(
             )
         )
         changed += connection.execute(delete(table).where(condition)).rowcount
-    return changed + upsert(connection, table, rows)
+    return changed + upsert(connection, table, rows, keep=keep)

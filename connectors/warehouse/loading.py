@@ -1,0 +1,180 @@
+"""Writes normalised rows: whole tickets with all that hangs on them, people, quarantine.
+
+Belongs here: which table is replaced by which parent, and reading what a load needs to know beforehand.
+Does not belong here: how rows are made (`transforms.rows`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
+from connectors.warehouse.tables import (
+    agent,
+    attachment,
+    comment,
+    contact,
+    contact_decision,
+    contact_identity,
+    metadata,
+    organisation,
+    quarantine,
+    satisfaction_rating,
+    sla_clock,
+    team,
+    ticket,
+    ticket_change,
+    ticket_link,
+)
+from transforms.model import Rejected
+
+Row = Mapping[str, Any]
+
+_OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating)
+
+
+def write_tickets(
+    connection: Connection, ticket_keys: Sequence[str], rows: Mapping[str, Sequence[Row]]
+) -> int:
+    """Makes the given rows the whole truth about these tickets.
+
+    Args:
+        connection: inside a transaction.
+        ticket_keys: whose rows are replaced.
+        rows: table name → rows, for ticket, comment, ticket_change, attachment, satisfaction_rating,
+            ticket_link. `recorded_at` of a change stays what it was when we first learned of it.
+
+    Returns:
+        How many rows were inserted, changed or deleted.
+    """
+    changed = upsert(connection, ticket, rows["ticket"])
+    for table in _OF_TICKET:
+        keep = ("recorded_at",) if table is ticket_change else ()
+        changed += replace_children(
+            connection, table, "ticket_key", ticket_keys, rows[table.name], keep=keep
+        )
+    return changed + upsert(connection, ticket_link, rows["ticket_link"])
+
+
+def forget_tickets(connection: Connection, ticket_keys: Iterable[str]) -> None:
+    """Removes the derived rows of tickets that no longer stand for themselves (their thread was joined)."""
+    keys = list(ticket_keys)
+    for table in (*_OF_TICKET, sla_clock, ticket):
+        delete_in(connection, table, table.c.ticket_key, keys)
+
+
+def write_people(
+    connection: Connection,
+    *,
+    contacts: Sequence[Row] = (),
+    identities: Sequence[Row] = (),
+    agents: Sequence[Row] = (),
+    organisations: Sequence[Row] = (),
+    teams: Sequence[Row] = (),
+) -> int:
+    """Upserts people, their identities, organisations and teams; returns how many rows changed."""
+    return (
+        upsert(connection, contact, contacts)
+        + upsert(connection, contact_identity, identities, keep=("source_key", "reason"))
+        + upsert(connection, agent, agents)
+        + upsert(connection, organisation, organisations)
+        + upsert(connection, team, teams)
+    )
+
+
+def repoint_contact(connection: Connection, loser_key: str, winner_key: str) -> None:
+    """Makes everything that belonged to one contact belong to another; the loser's row goes."""
+    for column in (
+        contact_identity.c.contact_key,
+        ticket.c.requester_key,
+        comment.c.author_key,
+        metadata.tables["entity_alias"].c.entity_key,
+    ):
+        connection.execute(
+            update(column.table).where(column == loser_key).values({column.name: winner_key})
+        )
+    connection.execute(delete(contact).where(contact.c.contact_key == loser_key))
+
+
+def known_identities(connection: Connection, client_key: str) -> dict[tuple[str, str], str]:
+    """(kind, value) → contact key of everything known about a client's contacts."""
+    rows = connection.execute(
+        select(
+            contact_identity.c.kind, contact_identity.c.value, contact_identity.c.contact_key
+        ).where(contact_identity.c.client_key == client_key)
+    )
+    return {(row.kind, row.value): row.contact_key for row in rows}
+
+
+def read_contacts(connection: Connection, contact_keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The present rows of some contacts."""
+    rows = select_in(connection, select(contact), contact.c.contact_key, contact_keys)
+    return {row.contact_key: dict(row._mapping) for row in rows}
+
+
+def contact_decisions(connection: Connection, client_key: str) -> list[dict[str, Any]]:
+    """What people decided about pairs of contacts."""
+    rows = connection.execute(
+        select(contact_decision).where(contact_decision.c.client_key == client_key)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def write_quarantine(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    rejected: Sequence[Rejected],
+    understood: Mapping[str, Iterable[str]],
+    transform_version: str,
+    seen_at: datetime,
+) -> int:
+    """Lists what could not be understood, and takes off the list what now is.
+
+    Args:
+        connection: inside a transaction.
+        client_key: whose.
+        source_key: the source's id.
+        rejected: what the transform refused, with reasons.
+        understood: stream → remote ids that were given to the transform; those not refused leave the list.
+        transform_version: which transform said so.
+        seen_at: aware instant.
+
+    Returns:
+        How many records are in quarantine because of this call.
+    """
+    refused = {(one.stream, one.remote_id) for one in rejected}
+    for stream, remote_ids in understood.items():
+        fine = [remote_id for remote_id in remote_ids if (stream, remote_id) not in refused]
+        listed = select(quarantine.c.remote_id).where(
+            quarantine.c.client_key == client_key,
+            quarantine.c.source_key == source_key,
+            quarantine.c.stream == stream,
+        )
+        present = set(connection.scalars(listed))
+        for remote_id in present.intersection(fine):
+            connection.execute(
+                delete(quarantine).where(
+                    quarantine.c.client_key == client_key,
+                    quarantine.c.source_key == source_key,
+                    quarantine.c.stream == stream,
+                    quarantine.c.remote_id == remote_id,
+                )
+            )
+    rows = [
+        {
+            "client_key": client_key,
+            "source_key": source_key,
+            "stream": one.stream,
+            "remote_id": one.remote_id,
+            "reason": one.reason,
+            "detail": one.detail[:500],
+            "transform_version": transform_version,
+            "seen_at": seen_at,
+        }
+        for one in rejected
+    ]
+    upsert(connection, quarantine, rows, keep=("seen_at",))
+    return len(rows)

@@ -1,0 +1,102 @@
+"""Pulls a source's streams into raw records: a page and its cursor in one transaction.
+
+Belongs here: the loop from source to `raw_record`. Does not belong here: what records mean (`normalise`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from connectors.contract import Source
+from connectors.errors import CursorExpiredError
+from connectors.warehouse import raw
+from connectors.warehouse.engine import reading, writing
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What one pull of a stream did."""
+
+    stream: str
+    pages: int = 0
+    seen: int = 0
+    stored: int = 0
+    calls: int = 0
+    seconds_waited: float = 0.0
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one sync of a source did."""
+
+    client_key: str
+    source_key: str
+    streams: list[StreamReport] = field(default_factory=list)
+
+    def total(self, figure: str) -> float:
+        """The sum of one figure over the streams."""
+        return sum(getattr(stream, figure) for stream in self.streams)
+
+
+def sync_source(
+    engine: Engine,
+    client_key: str,
+    source_key: str,
+    source: Source,
+    now: Callable[[], datetime],
+    on_page: Callable[[StreamReport], None] = lambda _report: None,
+) -> SyncReport:
+    """Pulls every stream of a source until it is complete for now.
+
+    Killed anywhere, the next call goes on behind the last committed page.
+
+    Raises:
+        ConnectorError: what the source or the warehouse raised; pages committed before it stay.
+    """
+    report = SyncReport(client_key, source_key)
+    for stream in source.streams:
+        stream_report = StreamReport(stream)
+        report.streams.append(stream_report)
+        try:
+            _pull(engine, client_key, source_key, source, stream_report, now, on_page)
+        except CursorExpiredError:
+            # The source no longer knows the cursor: its window is read again; equal records change nothing.
+            _pull(engine, client_key, source_key, source, stream_report, now, on_page, restart=True)
+    return report
+
+
+def _pull(
+    engine: Engine,
+    client_key: str,
+    source_key: str,
+    source: Source,
+    report: StreamReport,
+    now: Callable[[], datetime],
+    on_page: Callable[[StreamReport], None],
+    restart: bool = False,
+) -> None:
+    with reading(engine) as connection:
+        state = raw.stream_state(connection, client_key, source_key, report.stream)
+    sequence = state.sequence
+    volatile = source.volatile_fields.get(report.stream, ())
+    for page in source.pull(report.stream, None if restart else state.cursor):
+        with writing(engine) as connection:
+            stored = raw.store_page(
+                connection,
+                client_key,
+                source_key,
+                report.stream,
+                page,
+                sequence=sequence,
+                fetched_at=now(),
+                volatile=volatile,
+            )
+        sequence += 1
+        report.pages += 1
+        report.seen += stored.seen
+        report.stored += stored.stored
+        report.calls += page.calls
+        report.seconds_waited += page.seconds_waited
+        on_page(report)
