@@ -37,7 +37,7 @@ class SyncReport:
 
     def total(self, figure: str) -> float:
         """The sum of one figure over the streams."""
-        return sum(getattr(stream, figure) for stream in self.streams)
+        return float(sum(getattr(stream, figure) for stream in self.streams))
 
 
 def sync_source(

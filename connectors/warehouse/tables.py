@@ -532,6 +532,7 @@ migration_item = Table(
     _text("target_remote_id"),
     _json("verification"),
     Index(None, "client_key", "external_id"),
+    Index(None, "run_key", "ticket_key"),
 )
 
 OPERATIONAL: dict[str, frozenset[str]] = {

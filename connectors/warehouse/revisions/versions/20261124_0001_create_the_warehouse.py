@@ -234,6 +234,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('migration_item', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_migration_item_client_key_external_id'), ['client_key', 'external_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_migration_item_run_key_ticket_key'), ['run_key', 'ticket_key'], unique=False)
 
     op.create_table('migration_run',
     sa.Column('run_key', types.SafeText(), nullable=False),
@@ -523,6 +524,7 @@ def downgrade() -> None:
     op.drop_table('organisation')
     op.drop_table('migration_run')
     with op.batch_alter_table('migration_item', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_migration_item_run_key_ticket_key'))
         batch_op.drop_index(batch_op.f('ix_migration_item_client_key_external_id'))
 
     op.drop_table('migration_item')

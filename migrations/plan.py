@@ -1,0 +1,186 @@
+"""The plan of a migration: what will become of every mail and every ticket, before anything moves.
+
+Belongs here: one decision with a reason for each source record, written into the ledger. Does not belong
+here: moving, or reading what the target has.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from connectors.errors import DataError
+from connectors.warehouse import ledger
+from connectors.warehouse.engine import writing
+from connectors.warehouse.types import canonical_json
+from migrations.rules import ExclusionRule, MailFacts, first_fit
+from transforms.model import key_of
+
+Row = dict[str, Any]
+
+DECISIONS = ("moved", "merged", "held", "excluded")
+"""What can become of a source record. Each record gets exactly one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the ledger says will happen; counts by decision, and the plan's own hash."""
+
+    run_key: str
+    plan_sha256: str
+    mails: dict[str, int]
+    tickets: dict[str, int]
+    reasons: dict[str, int]
+    """`decision: reason` → how many mails."""
+
+
+def run_key_of(client_key: str, source_key: str, target_key: str) -> str:
+    """The run that moves one source into one target; run again it goes on with the same ledger."""
+    return key_of("migration", client_key, source_key, target_key)
+
+
+def external_id_of(client_key: str, source_key: str, ticket_key: str) -> str:
+    """The id under which the target knows a moved ticket: it can be created at most once."""
+    return f"deskbridge:{client_key}:{source_key}:{ticket_key}"
+
+
+def make_plan(
+    engine: Engine,
+    client_key: str,
+    source_key: str,
+    target_key: str,
+    rules: Sequence[ExclusionRule],
+    now: datetime,
+) -> Plan:
+    """Writes a decision for every mail that the ledger does not know yet, and for their tickets.
+
+    Decisions that stand are kept: planning twice changes nothing, planning after new mails adds theirs.
+
+    Raises:
+        DataError: mails of the source are neither a comment nor in quarantine (it was not normalised).
+    """
+    run_key = run_key_of(client_key, source_key, target_key)
+    with writing(engine) as connection:
+        mails, tickets = _decide(connection, client_key, source_key, run_key, rules)
+        digest = hashlib.sha256(canonical_json([mails, tickets]).encode()).hexdigest()
+        ledger.open_run(connection, run_key, client_key, source_key, target_key, digest, now)
+        ledger.add_items(connection, [*tickets, *mails])
+        stored = ledger.items(connection, run_key, "mail")
+        stored_tickets = ledger.items(connection, run_key, "ticket")
+    return Plan(
+        run_key,
+        digest,
+        dict(Counter(item["decision"] for item in stored)),
+        dict(Counter(item["decision"] for item in stored_tickets)),
+        dict(Counter(f"{item['decision']}: {item['reason'] or '-'}" for item in stored)),
+    )
+
+
+def _decide(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    run_key: str,
+    rules: Sequence[ExclusionRule],
+) -> tuple[list[Row], list[Row]]:
+    comments = ledger.source_comments(connection, client_key, source_key)
+    by_mail = {comment["raw_remote_id"]: comment for comment in comments}
+    quarantined = ledger.quarantined(connection, client_key, source_key)
+    alone = Counter(c["ticket_key"] for c in comments if c["copy_of_key"] is None)
+    mail_of = {comment["comment_key"]: comment["raw_remote_id"] for comment in comments}
+    requesters = _requesters(connection, comments)
+    done = {
+        item["ticket_key"]
+        for item in ledger.items(connection, run_key, "ticket", ["done"])
+        if item["decision"] == "moved"
+    }
+    mails: list[Row] = []
+    for remote_id in ledger.source_mails(connection, client_key, source_key):
+        comment = by_mail.get(remote_id)
+        row = {
+            "run_key": run_key,
+            "kind": "mail",
+            "remote_id": remote_id,
+            "client_key": client_key,
+            "source_key": source_key,
+            "ticket_key": comment["ticket_key"] if comment else None,
+            "state": "done",
+        }
+        decision, reason = _decision(
+            remote_id, comment, quarantined, mail_of, alone, rules, requesters, done
+        )
+        if decision == "moved":
+            row["state"] = "planned"
+        mails.append(row | {"decision": decision, "reason": reason})
+    return mails, _ticket_items(client_key, source_key, run_key, mails)
+
+
+def _decision(
+    remote_id: str,
+    comment: Row | None,
+    quarantined: dict[str, str],
+    mail_of: dict[str, str],
+    alone: Counter[str],
+    rules: Sequence[ExclusionRule],
+    requesters: dict[str, str | None],
+    done: set[str],
+) -> tuple[str, str | None]:
+    if comment is None:
+        if remote_id in quarantined:
+            return "held", f"not readable: {quarantined[remote_id]}"
+        raise DataError(
+            f"the mail {remote_id} is neither a comment nor in quarantine: run deskbridge sync first"
+        )
+    if comment["copy_of_key"] is not None:
+        return "merged", f"copy of {mail_of.get(comment['copy_of_key'], comment['copy_of_key'])}"
+    facts = MailFacts(
+        comment["author_email"] or "",
+        comment["subject"] or "",
+        bool(comment["is_automatic"]),
+        alone[comment["ticket_key"]] == 1,
+    )
+    rule = first_fit(rules, facts)
+    if rule is not None:
+        return "excluded", f"rule {rule.name}"
+    if comment["ticket_key"] in done:
+        return "held", "came after its conversation was moved; carry it over by hand or move again"
+    if not requesters.get(comment["ticket_key"]):
+        return "held", "the conversation has no customer address"
+    return "moved", None
+
+
+def _requesters(connection: Connection, comments: Sequence[Row]) -> dict[str, str | None]:
+    rows = ledger.tickets_to_move(connection, [comment["ticket_key"] for comment in comments])
+    return {row["ticket_key"]: row["requester_email"] for row in rows}
+
+
+def _ticket_items(
+    client_key: str, source_key: str, run_key: str, mails: Sequence[Row]
+) -> list[Row]:
+    """A ticket moves when any of its mails does; else it shares its mails' decision."""
+    by_ticket: dict[str, list[Row]] = {}
+    for mail in mails:
+        if mail["ticket_key"] and mail["decision"] != "merged":
+            by_ticket.setdefault(mail["ticket_key"], []).append(mail)
+    items = []
+    for ticket_key, own in sorted(by_ticket.items()):
+        moved = any(mail["decision"] == "moved" for mail in own)
+        items.append(
+            {
+                "run_key": run_key,
+                "kind": "ticket",
+                "remote_id": ticket_key,
+                "client_key": client_key,
+                "source_key": source_key,
+                "ticket_key": ticket_key,
+                "external_id": external_id_of(client_key, source_key, ticket_key),
+                "decision": "moved" if moved else own[0]["decision"],
+                "reason": None if moved else own[0]["reason"],
+                "state": "planned" if moved else "done",
+            }
+        )
+    return items
