@@ -149,7 +149,9 @@ class Helpdesk(Protocol):
         """Those of the given external ids that exist, with their remote ticket id. At most 100 ids a call."""
         ...
 
-    def import_tickets(self, tickets: Sequence[ImportedTicket]) -> Mapping[str, str | RejectedImport]:
+    def import_tickets(
+        self, tickets: Sequence[ImportedTicket]
+    ) -> Mapping[str, str | RejectedImport]:
         """Creates tickets silently (nobody is notified): external id → remote id, or why not. At most 100 a call.
 
         The caller looks up ids whose outcome it does not know with `find_imported` before it calls again.
