@@ -1,0 +1,169 @@
+"""What the SLA engine reads and writes: histories of tickets, clock rows, and which tickets are due.
+
+Belongs here: bulk reads of tickets, comments and changes for evaluation, and `sla_clock`. Does not belong
+here: the meaning of a clock (`sla_rules`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, distinct, exists, func, or_, select
+
+from connectors.warehouse.bulk import replace_children, select_in, upsert
+from connectors.warehouse.tables import (
+    comment,
+    sla_clock,
+    sla_policy_version,
+    ticket,
+    ticket_change,
+    ticket_link,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Histories:
+    """Tickets with their comments and changes; changes and comments by ticket key, in order."""
+
+    tickets: list[Row] = field(default_factory=list)
+    comments: dict[str, list[Row]] = field(default_factory=dict)
+    changes: dict[str, list[Row]] = field(default_factory=dict)
+
+
+def does_not_count() -> Any:
+    """The condition under which a ticket is left out: a duplicate, merged away, or a migrated ticket's copy."""
+    return or_(
+        exists().where(
+            ticket_link.c.ticket_key == ticket.c.ticket_key,
+            ticket_link.c.kind.in_(("duplicate_of", "merged_into")),
+        ),
+        exists().where(
+            ticket_link.c.other_key == ticket.c.ticket_key, ticket_link.c.kind == "migrated_to"
+        ),
+    )
+
+
+def all_ticket_keys(connection: Connection, client_key: str) -> list[str]:
+    """Keys of every ticket of a client that counts."""
+    return list(
+        connection.scalars(
+            select(ticket.c.ticket_key)
+            .where(ticket.c.client_key == client_key, ~does_not_count())
+            .order_by(ticket.c.ticket_key)
+        )
+    )
+
+
+def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
+    """Keys of tickets whose clocks may have moved: history changed since, or a clock ran out since.
+
+    A ticket that was never evaluated is due; one that no longer counts is due once more, so that its
+    clocks go.
+    """
+    evaluated = (
+        select(
+            sla_clock.c.ticket_key,
+            func.max(sla_clock.c.evaluated_at).label("evaluated_at"),
+            func.min(sla_clock.c.next_check_at).label("next_check_at"),
+        )
+        .where(sla_clock.c.client_key == client_key)
+        .group_by(sla_clock.c.ticket_key)
+        .subquery()
+    )
+    rows = connection.scalars(
+        select(ticket.c.ticket_key)
+        .select_from(ticket.outerjoin(evaluated, evaluated.c.ticket_key == ticket.c.ticket_key))
+        .where(
+            ticket.c.client_key == client_key,
+            or_(
+                (evaluated.c.ticket_key.is_(None)) & ~does_not_count(),
+                ticket.c.history_changed_at > evaluated.c.evaluated_at,
+                evaluated.c.next_check_at <= as_of,
+                (evaluated.c.ticket_key.is_not(None)) & does_not_count(),
+            ),
+        )
+        .order_by(ticket.c.ticket_key)
+    )
+    return list(rows)
+
+
+def read_histories(connection: Connection, ticket_keys: Sequence[str]) -> Histories:
+    """Tickets that count, with their comments (copies left out) and changes, in order of occurrence."""
+    found = Histories()
+    statement = select(ticket).where(~does_not_count())
+    found.tickets = [
+        dict(row._mapping)
+        for row in select_in(connection, statement, ticket.c.ticket_key, ticket_keys)
+    ]
+    keys = [row["ticket_key"] for row in found.tickets]
+    comments = (
+        select(
+            comment.c.ticket_key,
+            comment.c.comment_key,
+            comment.c.created_at,
+            comment.c.position,
+            comment.c.author_kind,
+            comment.c.author_key,
+            comment.c.is_public,
+            comment.c.is_automatic,
+        )
+        .where(comment.c.copy_of_key.is_(None))
+        .order_by(comment.c.ticket_key, comment.c.position)
+    )
+    for row in select_in(connection, comments, comment.c.ticket_key, keys):
+        found.comments.setdefault(row.ticket_key, []).append(dict(row._mapping))
+    changes = select(ticket_change).order_by(
+        ticket_change.c.ticket_key, ticket_change.c.occurred_at, ticket_change.c.position
+    )
+    for row in select_in(connection, changes, ticket_change.c.ticket_key, keys):
+        found.changes.setdefault(row.ticket_key, []).append(dict(row._mapping))
+    return found
+
+
+def write_clocks(connection: Connection, ticket_keys: Iterable[str], rows: Sequence[Row]) -> int:
+    """Makes `rows` the only clocks of these tickets; returns how many rows changed."""
+    return replace_children(connection, sla_clock, "ticket_key", ticket_keys, rows)
+
+
+def write_policy_versions(
+    connection: Connection, client_key: str, versions: Iterable[tuple[str, str, str]], at: datetime
+) -> None:
+    """Keeps (policy, version, body) of every policy that was ever in use."""
+    upsert(
+        connection,
+        sla_policy_version,
+        [
+            {
+                "client_key": client_key,
+                "policy": name,
+                "version": version,
+                "body": body,
+                "loaded_at": at,
+            }
+            for name, version, body in versions
+        ],
+        update=False,
+    )
+
+
+def count_clocks(connection: Connection, client_key: str) -> dict[str, int]:
+    """State → number of clocks."""
+    rows = connection.execute(
+        select(sla_clock.c.state, func.count())
+        .where(sla_clock.c.client_key == client_key)
+        .group_by(sla_clock.c.state)
+    )
+    return {state: count for state, count in rows}  # noqa: C416 - rows are no pairs for the type checker
+
+
+def count_tickets(connection: Connection, client_key: str) -> int:
+    """How many tickets of a client count."""
+    counted = connection.scalar(
+        select(func.count(distinct(ticket.c.ticket_key))).where(
+            ticket.c.client_key == client_key, ~does_not_count()
+        )
+    )
+    return counted or 0
