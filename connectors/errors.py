@@ -39,7 +39,15 @@ class RateLimitedError(TransientError):
 
 
 class UnavailableError(TransientError):
-    """No answer, a cut line, or an answer of the 5xx family, after the policy's own tries."""
+    """No answer, a cut line, or an answer of the 5xx family, after the policy's own tries.
+
+    `status` is the HTTP status where there was an answer (504 tells a pager to ask for less at once).
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        """Keeps the message and the last HTTP status, where there was one."""
+        super().__init__(message)
+        self.status = status
 
 
 class PermanentError(ConnectorError):

@@ -293,7 +293,8 @@ class PolicySession(requests.Session):
             raise RateLimitedError(f"{what} was rate limited {tries} times", told)
         if response.status_code in (409, 425):
             return response
-        raise UnavailableError(f"{what} answered {response.status_code} in {tries} tries")
+        status = response.status_code
+        raise UnavailableError(f"{what} answered {status} in {tries} tries", status)
 
 
 def _place(response: requests.Response) -> str:
