@@ -1,0 +1,1 @@
+"""File exports: CSV files that a helpdesk wrote, as a source."""
