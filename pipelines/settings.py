@@ -205,6 +205,24 @@ class ReportSettings(Strict):
     target_pct: float = Field(default=90.0, gt=0, le=100)
 
 
+class ExclusionSettings(Strict):
+    """A named rule that leaves mails out of a migration; a mail must fit every condition given."""
+
+    name: str
+    senders: tuple[str, ...] = ()
+    subject_words: tuple[str, ...] = ()
+    automatic: bool | None = None
+
+
+class MigrationSettings(Strict):
+    """One move: a source of this client into a helpdesk of this client."""
+
+    id: Key
+    source: Key
+    target: Key
+    exclude: tuple[ExclusionSettings, ...] = ()
+
+
 class ClientSettings(Strict):
     """One client: its sources, promises, people and reports."""
 
@@ -217,13 +235,20 @@ class ClientSettings(Strict):
     on_call: str = "follow_the_sun.yaml"
     notify: tuple[AnyNotifier, ...] = ()
     reports: ReportSettings = Field(default_factory=ReportSettings)
+    migrations: tuple[MigrationSettings, ...] = ()
 
     def model_post_init(self, _context: Any) -> None:
-        """Refuses two sources under one id: their records would mix."""
+        """Refuses two sources under one id (their records would mix) and moves from or to nowhere."""
         ids = [source.id for source in self.sources]
         twice = sorted({one for one in ids if ids.count(one) > 1})
         if twice:
             raise ValueError(f"two sources have the id '{twice[0]}'; each needs one of its own")
+        for migration in self.migrations:
+            for end in (migration.source, migration.target):
+                if end not in ids:
+                    raise ValueError(
+                        f"migration '{migration.id}' names the source '{end}'; there is {', '.join(ids)}"
+                    )
 
 
 class Settings(Strict):

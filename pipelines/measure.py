@@ -1,0 +1,114 @@
+"""Evaluates a client's SLA clocks: only tickets whose history moved, or whose clock ran out since.
+
+Belongs here: which tickets are evaluated and in which transactions. Does not belong here: what a clock means
+(`sla_rules.engine`).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from connectors.warehouse import history
+from connectors.warehouse.bulk import chunks
+from connectors.warehouse.engine import reading, writing
+from pipelines.history import told
+from pipelines.rules import Rules
+from sla_rules.engine import ClockRow, evaluate
+from sla_rules.history import Event
+
+TICKETS_PER_BATCH = 2_000
+
+
+@dataclass(slots=True)
+class MeasureReport:
+    """What one evaluation did; `states` counts the clocks it wrote by state."""
+
+    client_key: str
+    as_of: datetime
+    tickets: int = 0
+    clocks: int = 0
+    rows_changed: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+
+def evaluate_client(
+    engine: Engine, client_key: str, rules: Rules, as_of: datetime, *, full: bool = False
+) -> MeasureReport:
+    """Brings a client's clocks to `as_of`.
+
+    Args:
+        engine: the warehouse.
+        client_key: whose clocks.
+        rules: the client's policies.
+        as_of: aware instant; nothing that came after it is seen.
+        full: evaluates every ticket, also those that nothing happened to.
+    """
+    report = MeasureReport(client_key, as_of)
+    with reading(engine) as connection:
+        keys = history.all_ticket_keys(connection, client_key) if full else []
+        due = history.due_ticket_keys(connection, client_key, as_of)
+    keys = list(dict.fromkeys([*keys, *due]))
+    if not keys:
+        return report
+    with writing(engine) as connection:
+        versions = [(p.name, p.version, rules.texts[p.name]) for p in rules.policies]
+        history.write_policy_versions(connection, client_key, versions, as_of)
+    for batch in chunks(keys, TICKETS_PER_BATCH):
+        _evaluate(engine, client_key, rules, as_of, batch, report)
+    return report
+
+
+def _evaluate(
+    engine: Engine,
+    client_key: str,
+    rules: Rules,
+    as_of: datetime,
+    keys: Sequence[str],
+    report: MeasureReport,
+) -> None:
+    with reading(engine) as connection:
+        histories = history.read_histories(connection, keys)
+    facts, events = told(histories)
+    flat = [event for own in events.values() for event in own]
+    clocks = evaluate(facts, flat, rules.policies, as_of)
+    rows = [_row(clock, client_key, as_of, events[clock.ticket_key]) for clock in clocks]
+    with writing(engine) as connection:
+        report.rows_changed += history.write_clocks(connection, keys, rows)
+    report.tickets += len(facts)
+    report.clocks += len(rows)
+    report.states.update(row["state"] for row in rows)
+
+
+def _row(
+    clock: ClockRow, client_key: str, as_of: datetime, events: Sequence[Event]
+) -> dict[str, Any]:
+    """A row of `sla_clock`. It is due again when its state flips, or when the next known event comes."""
+    next_event = next((e.occurred_at for e in events if e.occurred_at > as_of), None)
+    checks = [instant for instant in (clock.next_check_at, next_event) if instant is not None]
+    return {
+        "ticket_key": clock.ticket_key,
+        "metric": clock.metric,
+        "instance": clock.instance,
+        "client_key": client_key,
+        "policy": clock.policy,
+        "policy_version": clock.policy_version,
+        "priority": clock.priority,
+        "calendar": clock.calendar,
+        "target_seconds": clock.target_seconds,
+        "started_at": clock.started_at,
+        "stopped_at": clock.stopped_at,
+        "due_at": clock.due_at,
+        "due_next_open_at": clock.due_next_open_at,
+        "breached_at": clock.breached_at,
+        "elapsed_seconds": clock.elapsed_seconds,
+        "paused_seconds": clock.paused_seconds,
+        "remaining_seconds": clock.remaining_seconds,
+        "state": clock.state,
+        "is_at_risk": clock.at_risk,
+        "next_check_at": min(checks) if checks else None,
+        "evaluated_at": as_of,
+    }

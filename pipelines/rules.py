@@ -1,0 +1,74 @@
+"""Finds a client's rule files: policies, ladder, on-call plan; shipped ones by name, own ones by path.
+
+Belongs here: reading these files at the edge. Does not belong here: what they mean (`sla_rules`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+from pipelines.settings import Settings, SettingsError
+from sla_rules.ladder import Ladder, load_ladder
+from sla_rules.on_call import OnCallPlan, load_on_call
+from sla_rules.policy import Policy, check_policies, load_policies
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A client's promises, ladder and people on call. `texts`: policy name → the file it came from."""
+
+    policies: tuple[Policy, ...]
+    ladder: Ladder
+    on_call: OnCallPlan
+    texts: dict[str, str]
+
+
+def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
+    """Reads and checks everything a client's clocks and pages depend on.
+
+    Raises:
+        SettingsError: a file is missing or wrong; the message says file, line, found and expected.
+    """
+    client = settings.client(client_key)
+    try:
+        policies: list[Policy] = []
+        texts: dict[str, str] = {}
+        for name in client.sla:
+            text = rule_text(settings, name)
+            loaded = load_policies(text, name)
+            policies.extend(loaded)
+            texts.update({policy.name: text for policy in loaded})
+        check_policies(policies)
+        ladder = load_ladder(rule_text(settings, client.escalation), client.escalation)
+        on_call = load_on_call(rule_text(settings, client.on_call), client.on_call, today)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    return Rules(tuple(policies), ladder, on_call, texts)
+
+
+def rule_text(settings: Settings, name: str) -> str:
+    """The text of a rule file: a path relative to the configuration, else a shipped file of that name.
+
+    Raises:
+        SettingsError: neither exists.
+    """
+    return named_text(settings, name, "sla_rules", "policies")
+
+
+def named_text(settings: Settings, name: str, package: str, folder: str) -> str:
+    """A file of the client's own, or one that `package` ships in `folder`; see `rule_text`."""
+    own = settings.path(name)
+    if own.is_file():
+        return own.read_text("utf-8")
+    shipped = resources.files(package).joinpath(folder, name)
+    if "/" not in name and shipped.is_file():
+        return shipped.read_text("utf-8")
+    known = sorted(
+        entry.name
+        for entry in resources.files(package).joinpath(folder).iterdir()
+        if Path(entry.name).suffix == ".yaml"
+    )
+    raise SettingsError(
+        f"there is no file {own}, and none of that name is shipped (there is {', '.join(known)})"
+    )

@@ -1,0 +1,61 @@
+"""What every command and job works with: settings, the warehouse's engine and a clock.
+
+Belongs here: opening and closing these. Does not belong here: work.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from connectors.warehouse import schema
+from connectors.warehouse.bulk import upsert
+from connectors.warehouse.engine import make_engine, writing
+from connectors.warehouse.tables import client
+from pipelines.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Settings, engine and clock of one process. `now` gives aware UTC instants."""
+
+    settings: Settings
+    engine: Engine
+    now: Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    """The present instant, aware UTC."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def opened(
+    config: Path | None = None, now: Callable[[], datetime] = wall_clock
+) -> Iterator[Runtime]:
+    """A runtime on the configured warehouse, prepared and with its clients written down.
+
+    Raises:
+        SettingsError: the configuration is wrong.
+        ConfigurationError: the warehouse cannot be used as it is; the message says what to run.
+    """
+    settings = load_settings(config)
+    engine = make_engine(settings.warehouse, settings.folder)
+    try:
+        schema.prepare(engine)
+        _write_clients(engine, settings)
+        yield Runtime(settings, engine, now)
+    finally:
+        engine.dispose()
+
+
+def _write_clients(engine: Engine, settings: Settings) -> None:
+    rows = [
+        {"client_key": key, "time_zone": one.time_zone, "live_from": one.live_from}
+        for key, one in settings.clients.items()
+    ]
+    with writing(engine) as connection:
+        upsert(connection, client, rows)
