@@ -1,0 +1,180 @@
+"""Freshdesk's codes in our words: statuses, priorities, channels, ratings, and what one account calls them.
+
+Belongs here: tables and the small readers that the Freshdesk transforms share. Does not belong here: whole
+records.
+
+Source: Freshdesk API v2 reference, "Tickets", "Conversations", "Ticket fields", "Satisfaction ratings".
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from transforms.model import Batch, DataWarning, RawRecord, Rejected
+from transforms.payload import UnreadableError, object_of
+
+STATUS_CODES: Mapping[str, str] = {"2": "open", "3": "pending", "4": "solved", "5": "closed"}
+"""The codes that every account has. 6 and above are the account's own."""
+
+STATUS_LABELS: Mapping[str, str] = {
+    "waiting on customer": "pending",
+    "awaiting your reply": "pending",
+    "waiting on third party": "on_hold",
+}
+"""Names (the agents' or the customers') that Freshdesk itself gives to statuses of its default set."""
+
+PRIORITY_CODES: Mapping[str, str] = {"1": "low", "2": "medium", "3": "high", "4": "critical"}
+
+CHANNEL_CODES: Mapping[str, str] = {
+    "1": "email",
+    "2": "web",
+    "3": "phone",
+    "4": "forum",
+    "5": "twitter",
+    "6": "facebook",
+    "7": "chat",
+    "8": "mobile",
+    "9": "web",
+    "10": "email",
+    "11": "ecommerce",
+    "13": "whatsapp",
+    "15": "chat",
+}
+"""`source` → channel. Codes that are missing here go by the name that the account gives them."""
+
+OUTBOUND_SOURCE = "10"
+"""An agent wrote first: the description is the agent's."""
+
+CHAT_SOURCES = frozenset({"7", "15"})
+"""Tickets made of chats repeat their description as the first message."""
+
+RATING_SCORES: Mapping[int, int] = {103: 5, 102: 4, 101: 4, 100: 3, -101: 2, -102: 2, -103: 1}
+"""Seven steps on ours of five: 1 + 4 × step / 6, rounded. Accounts with a scale of 2, 3 or 5 use a part of them
+(ends first, neutral always 100), so that every scale keeps its ends at 1 and 5 and its middle at 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWords:
+    """What an account calls its status and source codes."""
+
+    status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Code → the agents' name, then the customers'."""
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    def status_label(self, code: str) -> str:
+        """Code and agents' name, e.g. `6 Waiting on Customer`; the code alone where it has no name."""
+        names = self.status.get(code)
+        return f"{code} {names[0]}" if names else code
+
+
+@dataclass(slots=True)
+class Reading:
+    """One run of the transform: what it gives, and the words it goes by."""
+
+    words: AccountWords
+    statuses: Mapping[str, str]
+    priorities: Mapping[str, str]
+    base_url: str
+    bot_user_ids: frozenset[str]
+    bridge_user_ids: frozenset[str]
+    batch: Batch = field(default_factory=Batch)
+    agents: set[str] = field(default_factory=set)
+    contacts: set[str] = field(default_factory=set)
+    warned: set[tuple[str | None, str]] = field(default_factory=set)
+
+    def reject(self, stream: str, remote_id: str, error: UnreadableError) -> None:
+        """Lists a record that could not be understood."""
+        self.batch.rejected.append(Rejected(stream, remote_id, error.reason, error.detail))
+
+    def warn(self, ticket_id: str | None, rule: str, detail: str) -> None:
+        """Notes something a person may want to know, once per ticket and rule."""
+        if (ticket_id, rule) not in self.warned:
+            self.warned.add((ticket_id, rule))
+            self.batch.warnings.append(DataWarning(ticket_id, rule, detail[:500]))
+
+    def status(self, code: str, ticket_id: str) -> str:
+        """The canonical status of a code: the configuration's word, the built-in one, or by the account's names.
+
+        A code that nothing explains counts as `open`, with a warning.
+        """
+        names = [name.strip().lower() for name in self.words.status.get(code, ())]
+        for configured in (code, *names):
+            if configured in self.statuses:
+                return self.statuses[configured]
+        if code in STATUS_CODES:
+            return STATUS_CODES[code]
+        for name in names:
+            if name in STATUS_LABELS:
+                return STATUS_LABELS[name]
+        label = self.words.status_label(code)
+        self.warn(ticket_id, "unknown status", f"status {label!r} counts as open")
+        return "open"
+
+    def priority(self, value: Any, ticket_id: str) -> str | None:
+        """The canonical priority; None where there is none or the code is unknown (with a warning)."""
+        if value is None:
+            return None
+        code = str(value).strip().lower()
+        known = self.priorities.get(code, PRIORITY_CODES.get(code))
+        if known is None:
+            self.warn(ticket_id, "unknown priority", f"priority {value!r} counts as none")
+        return known
+
+    def channel(self, value: Any) -> str:
+        """Our channel of a `source` code: the built-in word, or one by the account's own name for it."""
+        code = str(value)
+        if code in CHANNEL_CODES:
+            return CHANNEL_CODES[code]
+        name = self.words.source.get(code, "").lower()
+        for word in ("whatsapp", "chat", "phone", "email", "sms", "instagram", "facebook", "bot"):
+            if word in name:
+                return word
+        return name or "unknown"
+
+
+def read_words(records: Iterable[RawRecord]) -> AccountWords:
+    """The account's names, from its ticket fields; a field that cannot be read gives none."""
+    status: dict[str, tuple[str, ...]] = {}
+    source: dict[str, str] = {}
+    for record in records:
+        try:
+            body = object_of(record)
+        except UnreadableError:
+            continue
+        if body.get("type") == "default_status":
+            status.update(_status_names(body.get("choices")))
+        elif body.get("type") == "default_source":
+            source.update(_source_names(body.get("choices")))
+    return AccountWords(status, source)
+
+
+def _status_names(choices: Any) -> dict[str, tuple[str, ...]]:
+    """Code → names, from `{"6": ["Waiting on Customer", "Awaiting your Reply"]}` or the list of the newer API."""
+    names: dict[str, tuple[str, ...]] = {}
+    if isinstance(choices, dict):
+        for code, labels in choices.items():
+            given = labels if isinstance(labels, list) else [labels]
+            texts = tuple(label for label in given if isinstance(label, str) and label.strip())
+            if texts:
+                names[str(code)] = texts
+    elif isinstance(choices, list):
+        for choice in choices:
+            if isinstance(choice, dict):
+                given = [choice.get(key) for key in ("value", "label", "customer_display_name")]
+                texts = tuple(label for label in given if isinstance(label, str) and label.strip())
+                if texts:
+                    names[str(choice.get("id"))] = texts
+    return names
+
+
+def _source_names(choices: Any) -> dict[str, str]:
+    """Code → name, from `{"Email": 1}` or the list of the newer API."""
+    if isinstance(choices, dict):
+        return {str(code): str(name) for name, code in choices.items()}
+    if isinstance(choices, list):
+        return {
+            str(choice.get("id")): str(choice.get("value") or choice.get("label"))
+            for choice in choices
+            if isinstance(choice, dict)
+        }
+    return {}
