@@ -1,0 +1,153 @@
+"""Address lists of mails (From, To, Cc, Reply-To), read as mail programs really write them.
+
+Belongs here: splitting a header into names and addresses. Does not belong here: who someone is.
+"""
+
+import re
+
+from transforms.mail_headers import MailAddress, decode_text, unfold
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"\\]+@[^\s<>(),;:\"\\]+")
+_QUOTED_LOCAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>(),;:\"\\]+")
+_MAILTO = re.compile(r"^(?:mailto|smtp):", re.I)
+_FULL_WIDTH = str.maketrans("＠．＜＞，；", "@.<>,;")
+
+
+def normalise_address(address: str) -> str:
+    """An address as identity: trimmed, lower case."""
+    return _MAILTO.sub("", address.strip().strip("<>").strip("'").strip()).lower()
+
+
+def parse_addresses(raw: str, charset: str | None = None) -> tuple[MailAddress, ...]:
+    """Names and addresses of a header, in order; groups give their members.
+
+    Entries without an address keep their name with the address "". Never an error.
+
+    Source: RFC 5322 §3.4 and §4.4, read leniently.
+    """
+    entries = [_entry(piece, charset) for piece in _split(unfold(raw))]
+    return tuple(entry for entry in entries if entry.address or entry.name)
+
+
+def _split(text: str) -> list[str]:
+    """Cuts at commas and semicolons that stand outside quotes, comments, angles and encoded words."""
+    pieces: list[str] = []
+    current: list[str] = []
+    in_quotes = in_angle = False
+    depth = 0
+    index = 0
+    has_closing_quote = text.count('"') % 2 == 0
+    while index < len(text):
+        letter = text[index]
+        if letter == "\\" and index + 1 < len(text) and (in_quotes or depth):
+            current.append(text[index : index + 2])
+            index += 2
+            continue
+        if text.startswith("=?", index) and not in_quotes:
+            end = _end_of_word(text, index)
+            current.append(text[index:end])
+            index = end
+            continue
+        index += 1
+        if letter == '"' and has_closing_quote and not depth:
+            in_quotes = not in_quotes
+        elif in_quotes:
+            pass
+        elif letter == "(" and ")" in text[index:]:
+            depth += 1
+        elif letter == ")" and depth:
+            depth -= 1
+        elif depth:
+            pass
+        elif letter == "<":
+            in_angle = True
+        elif letter == ">":
+            in_angle = False
+        elif letter == ":" and not in_angle and _is_group("".join(current)):
+            current = []
+            continue
+        elif letter in ",;" and not in_angle:
+            pieces.append("".join(current))
+            current = []
+            continue
+        current.append(letter)
+    pieces.append("".join(current))
+    return [piece for piece in (each.strip() for each in pieces) if piece]
+
+
+def _end_of_word(text: str, start: int) -> int:
+    position = start + 2
+    for _ in range(2):
+        position = text.find("?", position) + 1
+        if not position:
+            return start + 2
+    end = text.find("?=", position)
+    return end + 2 if end >= 0 else start + 2
+
+
+def _is_group(before: str) -> bool:
+    return (
+        bool(before.strip())
+        and "@" not in before
+        and before.strip().lower() not in ("mailto", "smtp")
+    )
+
+
+def _entry(piece: str, charset: str | None) -> MailAddress:
+    before, angle, after = _last_angle(piece)
+    if angle is not None:
+        inside = decode_text(angle, charset) if "=?" in angle else decode_text(angle)
+        address = _address_in(inside)
+        name = _name(before, charset) or _name(after, charset)
+        if not address and "@" in before:
+            return MailAddress(_name(inside, charset), _address_in(decode_text(before, charset)))
+        if not address and inside and "@" not in inside:
+            return MailAddress(name, normalise_address(inside) if " " not in inside else "")
+        return MailAddress(name, address)
+    text = decode_text(piece, charset)
+    address = _address_in(text)
+    if not address:
+        return MailAddress(_name(piece, charset), "")
+    comments = re.findall(r"\(((?:[^()\\]|\\.)*)\)", piece)
+    name = _name(comments[-1], charset) if comments else ""
+    rest = _ADDRESS.sub("", re.sub(r"\((?:[^()\\]|\\.)*\)", "", text), count=1).strip(" \"'<>")
+    return MailAddress(name or rest, address)
+
+
+def _last_angle(piece: str) -> tuple[str, str | None, str]:
+    """What stands before, inside and behind the last `<…>`; inside is None where there is none."""
+    start = piece.rfind("<")
+    if start < 0:
+        return piece, None, ""
+    inside, _, after = piece[start + 1 :].partition(">")
+    return piece[:start], inside.strip(), after
+
+
+def _address_in(text: str) -> str:
+    text = text.translate(_FULL_WIDTH)
+    quoted = _QUOTED_LOCAL.search(text)
+    if quoted:
+        return normalise_address(quoted[0])
+    route = text.rpartition(":")[2] if text.startswith("@") else text
+    compact = re.sub(r"\s*([@.])\s*", r"\1", route)
+    match = _ADDRESS.search(compact) or _ADDRESS.search(route)
+    return normalise_address(match[0]) if match else ""
+
+
+def _name(raw: str, charset: str | None) -> str:
+    text = raw.strip()
+    comment = re.fullmatch(r"\(((?:[^()\\]|\\.)*)\)", text)
+    if comment:
+        text = comment[1].strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    text = re.sub(r"\\(.)", r"\1", text)
+    name = decode_text(
+        text.replace('"', "")
+        if "=?" not in text
+        else text.replace('"=?', "=?").replace('?="', "?="),
+        charset,
+    )
+    if len(name) >= 2 and name[0] == name[-1] and name[0] in "'\"":
+        name = name[1:-1].strip()
+    return name

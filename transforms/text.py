@@ -1,0 +1,133 @@
+"""Text as people read it: HTML turned into text, subjects without their reply prefixes, the language.
+
+Belongs here: pure functions on text. Does not belong here: mails, tickets, anything with a vendor.
+"""
+
+import html as html_entities
+import re
+import unicodedata
+
+from inscriptis import get_text
+from lxml.etree import LxmlError
+
+from transforms.text_words import FUNCTION_WORDS, REPLY_PREFIXES
+
+HTML_LIMIT = 2_000_000
+"""Longer HTML is stripped of its tags plainly instead of being laid out (layout costs 20 times the memory)."""
+
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
+_TRAILING_BLANKS = re.compile(r"[ \t\u00a0]+(?=\n|\Z)")
+_MANY_BLANK_LINES = re.compile(r"\n{4,}")
+_SPACE = re.compile(r"\s+")
+_INVISIBLE_HTML = re.compile(r"<(script|style|head|title)\b.*?(</\1\s*>|\Z)", re.I | re.S)
+_COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.S)
+_BREAKING_TAG = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table)\b[^>]*>", re.I)
+_TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.I)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+_PREFIX = re.compile(
+    r"\s*(?:" + "|".join(sorted(map(re.escape, REPLY_PREFIXES), key=len, reverse=True)) + r")"
+    r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\)|\*\d{1,3}|\^\d{1,3}|\d{1,2})?\s*[:：]\s*",
+    re.I,
+)
+_TAG_BRACKET = re.compile(r"\s*\[[^\]\[]{1,40}\]\s*")
+_FORWARD_TRAILER = re.compile(r"\s*\(fwd\)\s*$", re.I)
+
+
+def clean_text(text: str) -> str:
+    """Text with plain line ends and nothing that a database, a terminal or a spreadsheet chokes on.
+
+    NUL, other control characters and lone surrogates become U+FFFD; blanks at line ends and runs of more
+    than two empty lines go. Letters are left as they are, in NFC.
+    """
+    text = _UNSAFE.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    text = _MANY_BLANK_LINES.sub("\n\n\n", _TRAILING_BLANKS.sub("", text))
+    return unicodedata.normalize("NFC", text).strip("\n")
+
+
+def one_line(text: str) -> str:
+    """The same text on one line, white space collapsed, safe as in `clean_text`."""
+    return unicodedata.normalize("NFC", _SPACE.sub(" ", _UNSAFE.sub("\ufffd", text)).strip())
+
+
+def html_to_text(html: str) -> str:
+    """Readable text of an HTML document or fragment: tables laid out, lists marked, nothing executed or fetched.
+
+    Any input gives text: what the layout engine refuses is stripped of its tags.
+    """
+    html = _XML_DECLARATION.sub("", _UNSAFE.sub("\ufffd", html))
+    if not html.strip():
+        return ""
+    if len(html) <= HTML_LIMIT:
+        try:
+            return clean_text(get_text(html))
+        except (
+            LxmlError,
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            RecursionError,
+        ):
+            pass
+    return _stripped(html)
+
+
+def _stripped(html: str) -> str:
+    text = _COMMENT.sub("", _INVISIBLE_HTML.sub("", html))
+    text = _TAG.sub("", _BREAKING_TAG.sub("\n", text))
+    return clean_text(html_entities.unescape(text))
+
+
+def has_reply_prefix(subject: str) -> bool:
+    """Whether a subject begins like an answer (`Re:`, `AW:`, `[list] YNT:`); forwards do not count."""
+    return any(_is_reply(prefix) for prefix in _without_prefixes(subject)[1])
+
+
+def base_subject(subject: str) -> str:
+    """A subject's stem: prefixes of answers and forwards, list tags and white space removed, letters folded.
+
+    `[list] Re: AW[2]: Fwd: Drucker  defekt` gives `drucker defekt`. Ticket numbers such as `[#12]` go with
+    the tags. Source: RFC 5256 §2.1, with the prefixes of some twenty languages.
+    """
+    rest, _ = _without_prefixes(subject)
+    return one_line(rest).casefold()
+
+
+def normalise_subject(subject: str) -> str:
+    """A subject for people: without the prefixes of answers and forwards, its letters and tags kept."""
+    rest = one_line(subject)
+    while match := _PREFIX.match(rest):
+        rest = rest[match.end() :]
+    return rest or one_line(subject)
+
+
+def language(text: str) -> str | None:
+    """`en`, `de` or `tr` by the text's function words; None where they do not tell clearly."""
+    words = [word.casefold().replace("’", "'") for word in _WORD.findall(text[:20_000])]
+    if len(words) < 3:
+        return None
+    scores = {code: sum(word in known for word in words) for code, known in FUNCTION_WORDS.items()}
+    (best, most), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
+    if most < 2 or most / len(words) < 0.05 or most < 1.5 * second:
+        return None
+    return best
+
+
+def _without_prefixes(subject: str) -> tuple[str, list[str]]:
+    rest = _FORWARD_TRAILER.sub("", one_line(subject))
+    found: list[str] = []
+    while True:
+        if match := _PREFIX.match(rest):
+            found.append(match[0])
+        elif not (match := _TAG_BRACKET.match(rest)) or match.end() == len(rest):
+            return rest, found
+        rest = rest[match.end() :]
+
+
+def _is_reply(prefix: str) -> bool:
+    word = re.split(r"[\s\[(*^:：\d]", prefix.strip(), maxsplit=1)[0]
+    return REPLY_PREFIXES.get(word.casefold(), "reply") == "reply"
