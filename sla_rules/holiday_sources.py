@@ -254,7 +254,7 @@ def _last_date(part: Any, start: date | datetime, first: date, zone: ZoneInfo) -
     if isinstance(end, datetime):
         end = end - timedelta(microseconds=1)
         return max(first, _local_date(end, zone))
-    return max(first, end - timedelta(days=1))
+    return max(first, _local_date(end, zone) - timedelta(days=1))
 
 
 def _dates_of(value: Any, zone: ZoneInfo) -> set[date]:
@@ -277,5 +277,6 @@ def _local_date(moment: Any, zone: ZoneInfo) -> date:
         local: datetime = moment if moment.tzinfo is None else moment.astimezone(zone)
         return local.date()
     if isinstance(moment, date):
-        return moment
+        day: date = moment
+        return day
     raise ValueError(f"expected a date, found {moment!r}")

@@ -1,0 +1,279 @@
+"""Measuring one cycle of a clock: elapsed and paused time, due instant, breach, risk.
+
+Belongs here: the arithmetic of promises over the spans of a cycle. Does not belong here: when cycles start
+and stop (`cycles.py`), which promise holds (`terms.py`), rows for callers (`engine.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sla_rules.cycles import Cycle
+from sla_rules.history import Moment
+from sla_rules.policy import Rules
+from sla_rules.terms import Term
+
+
+@dataclass(slots=True)
+class Span:
+    """A stretch of a cycle in which neither the ticket's state nor the promise changes.
+
+    `business_seconds` is the span's length in the clock's calendar; `is_counted` whether it is elapsed
+    time; `is_dropped` marks what lies before a restart.
+    """
+
+    start: int
+    end: int
+    moment: Moment
+    term: Term
+    calendar: Term
+    target_seconds: int
+    is_counted: bool
+    business_seconds: int = 0
+    is_dropped: bool = False
+
+
+@dataclass(slots=True)
+class Clock:
+    """A measured cycle; instants in epoch seconds, see SLA.md "Clock rows" for their meaning."""
+
+    cycle: Cycle
+    term: Term
+    calendar_name: str
+    spans: list[Span]
+    started: int
+    target_seconds: int
+    elapsed_seconds: int
+    paused_seconds: int
+    due: int | None
+    due_next_open: int | None
+    breached: int | None
+    state: str
+    is_at_risk: bool
+    next_check: int | None
+
+
+TermAt = Callable[[Moment, str | None], Term | None]
+"""The promise at a moment for a priority, as the engine finds it."""
+
+
+def measure(
+    cycle: Cycle,
+    moments: Sequence[Moment],
+    term_at: TermAt,
+    uncounted: Callable[[Rules, Term], frozenset[str]],
+    as_of: int,
+) -> Clock | None:
+    """The clock of a cycle as it stands at `as_of`.
+
+    Args:
+        cycle: Where the clock starts and stops.
+        moments: The ticket's states, in order.
+        term_at: Gives the promise at a moment for a priority.
+        uncounted: Gives the statuses whose time is not counted.
+        as_of: Epoch second; not before the cycle's start.
+
+    Returns:
+        None where nothing was ever promised.
+    """
+    end = as_of if cycle.stop is None else cycle.stop
+    states = _states(cycle, moments)
+    terms = _terms(states, term_at)
+    if terms is None:
+        return None
+    last = terms[-1]
+    rules = last.policy.rules
+    spans = _spans(cycle, end, states, terms, rules, uncounted(rules, last))
+    if rules.priority_change == "restart":
+        _drop_before_restart(spans)
+    kept = [span for span in spans if not span.is_dropped]
+    for span in kept:
+        span.business_seconds = span.calendar.calendar.between_epoch(span.start, span.end)
+    elapsed = sum(span.business_seconds for span in kept if span.is_counted)
+    paused = sum(span.business_seconds for span in kept if not span.is_counted)
+    breached = _breached(kept, rules)
+    state = _state(cycle, kept[-1], breached)
+    target = kept[-1].target_seconds
+    due = _due(kept, elapsed, state, rules)
+    calendar = kept[-1].calendar
+    threshold = rules.at_risk.threshold(target)
+    return Clock(
+        cycle=cycle,
+        term=last,
+        calendar_name=calendar.calendar_name,
+        spans=spans,
+        started=kept[0].start,
+        target_seconds=target,
+        elapsed_seconds=elapsed,
+        paused_seconds=paused,
+        due=due,
+        due_next_open=None if due is None else calendar.calendar.next_open_epoch(due),
+        breached=breached,
+        state=state,
+        is_at_risk=state in ("running", "paused") and elapsed >= threshold,
+        next_check=_next_check(elapsed, threshold, due, as_of, calendar, rules, state),
+    )
+
+
+def _states(cycle: Cycle, moments: Sequence[Moment]) -> list[Moment]:
+    """The ticket's states during a cycle: the one in force at its start, and each later one."""
+    first = 0
+    for position, moment in enumerate(moments):
+        if moment.index > cycle.start_index:
+            break
+        first = position
+    if cycle.stop_index is None:
+        return list(moments[first:])
+    return [
+        moment
+        for position, moment in enumerate(moments)
+        if position >= first and (moment.index <= cycle.stop_index or position == first)
+    ]
+
+
+def _terms(states: Sequence[Moment], term_at: TermAt) -> list[Term] | None:
+    """The promise during each state.
+
+    A state for which nothing is promised goes by the promise before it, or else by the first one made: a
+    ticket that gets its priority late is measured from its creation all the same.
+    """
+    found = [term_at(state, state.priority) for state in states]
+    known = next((term for term in found if term is not None), None)
+    if known is None:
+        return None
+    if known.policy.rules.priority_change == "frozen" and len(states) > 1:
+        first = next((state.priority for state in states if state.priority is not None), None)
+        found = [term_at(state, first) for state in states]
+        known = next((term for term in found if term is not None), known)
+    filled: list[Term] = []
+    for term in found:
+        known = known if term is None else term
+        filled.append(known)
+    return filled
+
+
+def _spans(
+    cycle: Cycle,
+    end: int,
+    states: Sequence[Moment],
+    terms: Sequence[Term],
+    rules: Rules,
+    uncounted: frozenset[str],
+) -> list[Span]:
+    spans: list[Span] = []
+    for position, (state, term) in enumerate(zip(states, terms, strict=True)):
+        start = cycle.start if position == 0 else min(max(state.second, cycle.start), end)
+        finish = states[position + 1].second if position + 1 < len(states) else end
+        calendar = term
+        if rules.calendar_change == "last":
+            calendar = terms[-1]
+        elif rules.calendar_change == "at_start":
+            calendar = terms[0]
+        is_counted = state.status not in uncounted
+        finish = max(start, min(finish, end))
+        spans.append(Span(start, finish, state, term, calendar, term.target_seconds, is_counted))
+    if cycle.stop is not None and rules.stopped_target == "at_start":
+        for span in spans:
+            span.target_seconds = terms[0].target_seconds
+    return spans
+
+
+def _drop_before_restart(spans: Sequence[Span]) -> None:
+    """Mark what lies before the last change of priority; getting a first priority is no change."""
+    previous: str | None = None
+    restart = 0
+    for position, span in enumerate(spans):
+        priority = span.moment.priority
+        if priority is not None:
+            if previous is not None and priority != previous:
+                restart = position
+            previous = priority
+    for span in spans[:restart]:
+        span.is_dropped = True
+
+
+def _breached(spans: Sequence[Span], rules: Rules) -> int | None:
+    """Since when the promise has been broken without a break; None where it is not broken.
+
+    It breaks where the target runs out in counted time, or at the change that puts a target which has run
+    out already in force; a change to a target that has not run out mends it.
+    """
+    elapsed = 0
+    broken: int | None = None
+    target = spans[0].target_seconds
+    for span in spans:
+        if span.target_seconds != target:
+            target = span.target_seconds
+            if elapsed < target:
+                broken = None
+            elif elapsed > target and broken is None:
+                broken = span.start
+        if not span.is_counted:
+            continue
+        if broken is None and span.end >= span.start and elapsed + span.business_seconds >= target:
+            runs_out = _runs_out(span, target - elapsed, rules)
+            if runs_out is not None and (
+                runs_out < span.end or (rules.equal == "breached" and runs_out == span.end)
+            ):
+                broken = runs_out
+        elapsed += span.business_seconds
+    return broken
+
+
+def _runs_out(span: Span, seconds: int, rules: Rules) -> int | None:
+    """When that much of a span's time has passed; the next opening instead of a closing, if so ruled."""
+    calendar = span.calendar.calendar
+    found = calendar.add_epoch(span.start, max(0, seconds))
+    if found is not None and rules.due_at_closing == "next_opening":
+        return calendar.next_open_epoch(found)
+    return found
+
+
+def _state(cycle: Cycle, last: Span, breached: int | None) -> str:
+    if breached is not None:
+        return "breached"
+    if cycle.is_cancelled:
+        return "cancelled"
+    if cycle.stop is not None:
+        return "met"
+    return "running" if last.is_counted else "paused"
+
+
+def _due(spans: Sequence[Span], elapsed: int, state: str, rules: Rules) -> int | None:
+    """When the target runs out, or ran out; for a stopped clock as if it had gone on."""
+    last = spans[-1]
+    target = last.target_seconds
+    if elapsed >= target:
+        passed = 0
+        for span in spans:
+            if span.is_counted:
+                if passed + span.business_seconds >= target:
+                    return _runs_out(span, target - passed, rules)
+                passed += span.business_seconds
+    if state == "paused" and rules.due_while_paused == "null":
+        return None
+    if state == "cancelled" and not last.is_counted and rules.due_while_paused == "null":
+        return None
+    calendar = last.calendar.calendar
+    found = calendar.add_epoch(last.end, target - elapsed)
+    if found is not None and rules.due_at_closing == "next_opening":
+        return calendar.next_open_epoch(found)
+    return found
+
+
+def _next_check(
+    elapsed: int,
+    threshold: int,
+    due: int | None,
+    as_of: int,
+    calendar: Term,
+    rules: Rules,
+    state: str,
+) -> int | None:
+    """The next second at which a running clock becomes at risk or breached if nothing happens."""
+    if state != "running":
+        return None
+    if elapsed < threshold:
+        return calendar.calendar.add_epoch(as_of, threshold - elapsed)
+    if due is None:
+        return None
+    return due if rules.equal == "breached" else max(due, as_of) + 1
