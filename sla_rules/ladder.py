@@ -61,7 +61,35 @@ def _step_name(value: str) -> str:
     )
 
 
+def _seconds_by_priority(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _seconds(value)
+    return {_priority(name): _seconds(one) for name, one in value.items()}
+
+
+def _clock_by_priority(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _clock(value)
+    return {_priority(name): _clock(one) for name, one in value.items()}
+
+
+def _priority(value: Any) -> Any:
+    if value in PRIORITIES:
+        return value
+    raise ValueError(f"found {value!r}, expected one of {', '.join(PRIORITIES)}")
+
+
+def _clock(value: Any) -> Any:
+    if value in ("business", "24x7"):
+        return value
+    raise ValueError(f"found {value!r}, expected business, 24x7 or one of them per priority")
+
+
 Duration = Annotated[int, BeforeValidator(_seconds)]
+DurationByPriority = Annotated[int | dict[Priority, int], BeforeValidator(_seconds_by_priority)]
+ClockByPriority = Annotated[
+    ClockName | dict[Priority, ClockName], BeforeValidator(_clock_by_priority)
+]
 StepName = Annotated[str, AfterValidator(_step_name)]
 
 
@@ -90,8 +118,8 @@ class Step(_Part):
     when: When = "elapsed"
     status: tuple[Status, ...] = ()
     at_level: str | None = None
-    after: Duration | dict[Priority, Duration] = 0
-    clock: ClockName | dict[Priority, ClockName] = "24x7"
+    after: DurationByPriority = 0
+    clock: ClockByPriority = "24x7"
     only: Annotated[tuple[Priority, ...], Field(min_length=1)] = PRIORITIES  # type: ignore[assignment]
     pauses_in: tuple[Status, ...] | None = None
     hand_over: bool = False

@@ -11,6 +11,7 @@ from typing import Protocol
 from transforms.model import END_STATUSES
 
 SOLVED_STATUSES = frozenset({"solved", "closed"})
+_UNSET = frozenset({"false", "0", "no"})
 
 
 class EventLike(Protocol):
@@ -91,12 +92,22 @@ class TicketView:
         """Why the ticket has left the service (merged, deleted, spam), if it has."""
         if self.ticket.merged_into:
             return f"merged into {self.ticket.merged_into}"
-        if self.status in END_STATUSES:
-            return f"the ticket is {self.status}"
+        ended: str | None = None
         for event in self._events:
-            if event.field == "merged":
-                return f"merged into {event.new_value}"
-        return None
+            if event.field in END_STATUSES:
+                is_set = str(event.new_value or "true").lower() not in _UNSET
+                ended = (
+                    f"merged into {event.new_value}"
+                    if event.field == "merged"
+                    else f"the ticket is {event.field}"
+                )
+                ended = ended if is_set else None
+            elif event.field == "status" and event.new_value in END_STATUSES:
+                ended = f"the ticket is {event.new_value}"
+            elif event.field == "status" and event.new_value not in SOLVED_STATUSES:
+                # Helpdesks close what was merged or deleted; only work on the ticket brings it back.
+                ended = None
+        return ended or (f"the ticket is {self.status}" if self.status in END_STATUSES else None)
 
     def reply_after(self, start: datetime) -> datetime | None:
         """The first public comment of an agent strictly after `start`; bots and our own never count."""
@@ -118,6 +129,11 @@ class TicketView:
                 latest = None if one.is_undone else one
         return latest
 
+    def given_back_at(self) -> datetime | None:
+        """When the latest acknowledgement was given back, in this episode."""
+        undone = [one.at for one in self.ticket.acknowledgements if one.is_undone]
+        return max((at for at in undone if self.episode_start <= at <= self.as_of), default=None)
+
     def at_level_since(self, level: str) -> datetime | None:
         """Since when the ticket stands at a level by a change in this episode; None where it does not."""
         changes = [event for event in self._events if event.field == "level"]
@@ -137,18 +153,16 @@ class TicketView:
         return None if since is None else max(since, self.episode_start)
 
     def _value_of(self, field: str, current: str | None) -> str | None:
-        value = current
-        for event in self.ticket.events:
-            if event.field == field:
-                if event.occurred_at > self.as_of:
-                    return event.old_value if value is current else value
-                value = event.new_value
-        return value
+        changes = [event for event in self.ticket.events if event.field == field]
+        past = [event for event in changes if event.occurred_at <= self.as_of]
+        if past:
+            return past[-1].new_value
+        return changes[0].old_value if changes else current
 
     def _stays(self) -> list[Stay]:
         changes = [event for event in self.ticket.events if event.field == "status"]
-        first = (changes[0].old_value or "new") if changes else self.ticket.status
-        stays = [Stay(first, self.ticket.created_at, None)]
+        first = changes[0].old_value if changes else self.ticket.status
+        stays = [Stay(first or "new", self.ticket.created_at, None)]
         for change in changes:
             if change.occurred_at > self.as_of:
                 break
