@@ -58,6 +58,7 @@ class RowReader:
     def __init__(self, mapping: FileMapping) -> None:
         """Prepares the look-ups."""
         self.mapping = mapping
+        self._zone = mapping.zone
         self._missing = frozenset(mapping.missing)
         self._rejected_statuses = frozenset(map(str.casefold, mapping.reject_statuses))
         self._times: dict[str, datetime | None] = {}
@@ -127,7 +128,7 @@ class RowReader:
                 if read is None:
                     continue
                 if read.tzinfo is None:
-                    read = read.replace(tzinfo=self.mapping.zone, fold=0)
+                    read = read.replace(tzinfo=self._zone, fold=0)
                 instant = read.astimezone(UTC)
             except (ValueError, OverflowError):
                 continue

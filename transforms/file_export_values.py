@@ -13,6 +13,9 @@ from transforms.model import ActorKind
 FIELD_PREFIX = "fields."
 """Before the name of a tracked column, so that it is never taken for a field that means something to us."""
 
+REQUESTER_PREFIX = "requester:"
+"""Before a requester's identity: in a company's own service desk the same name or address is an agent's too."""
+
 Values = Mapping[str, str | None]
 """Field → value; `status` and `priority` in canonical words."""
 
@@ -59,7 +62,8 @@ class ValueReader:
     def requester(self, row: Row) -> str | None:
         """The requester's identity in this file: the e-mail address in small letters, else name or code."""
         email = self.cell(row, "requester_email")
-        return self.cell(row, "requester") if email is None else email.lower()
+        name = self.cell(row, "requester") if email is None else email.lower()
+        return None if name is None else REQUESTER_PREFIX + name
 
     def actor(self, row: Row) -> tuple[ActorKind, str | None]:
         """Who made the row's change."""

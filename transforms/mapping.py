@@ -5,7 +5,6 @@ or what is made of the rows (`transforms.file_export`).
 """
 
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -166,7 +165,7 @@ class FileMapping(_Part):
                 )
         return self
 
-    @cached_property
+    @property
     def zone(self) -> ZoneInfo:
         """The zone of times that carry none."""
         return ZoneInfo(self.time_zone)
