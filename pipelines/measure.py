@@ -75,7 +75,12 @@ def _evaluate(
     facts, events = told(histories)
     flat = [event for own in events.values() for event in own]
     clocks = evaluate(facts, flat, rules.policies, as_of)
-    rows = [_row(clock, client_key, as_of, events[clock.ticket_key]) for clock in clocks]
+    seen = {row["ticket_key"]: row["history_raw_id"] for row in histories.tickets}
+    rows = [
+        _row(clock, client_key, as_of, events[clock.ticket_key])
+        | {"history_raw_id": seen[clock.ticket_key]}
+        for clock in clocks
+    ]
     with writing(engine) as connection:
         report.rows_changed += history.write_clocks(connection, keys, rows)
     report.tickets += len(facts)
@@ -89,26 +94,8 @@ def _row(
     """A row of `sla_clock`. It is due again when its state flips, or when the next known event comes."""
     next_event = next((e.occurred_at for e in events if e.occurred_at > as_of), None)
     checks = [instant for instant in (clock.next_check_at, next_event) if instant is not None]
-    return {
-        "ticket_key": clock.ticket_key,
-        "metric": clock.metric,
-        "instance": clock.instance,
+    return clock.as_dict() | {
         "client_key": client_key,
-        "policy": clock.policy,
-        "policy_version": clock.policy_version,
-        "priority": clock.priority,
-        "calendar": clock.calendar,
-        "target_seconds": clock.target_seconds,
-        "started_at": clock.started_at,
-        "stopped_at": clock.stopped_at,
-        "due_at": clock.due_at,
-        "due_next_open_at": clock.due_next_open_at,
-        "breached_at": clock.breached_at,
-        "elapsed_seconds": clock.elapsed_seconds,
-        "paused_seconds": clock.paused_seconds,
-        "remaining_seconds": clock.remaining_seconds,
-        "state": clock.state,
-        "is_at_risk": clock.at_risk,
         "next_check_at": min(checks) if checks else None,
         "evaluated_at": as_of,
     }

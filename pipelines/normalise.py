@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from connectors.warehouse import aliases, loading, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
-from pipelines.people import load_people
+from pipelines.people import PeopleLoader
 from transforms.model import Batch, DataWarning, RawRecord
 from transforms.rows import Keys, Origin, TicketRows, ticket_rows
 
@@ -32,6 +32,8 @@ class SourceTransform(Protocol):
     """Streams whose records belong to a ticket (`ticket_remote_id`)."""
     reference_streams: tuple[str, ...]
     """Streams of people, teams, organisations, fields: given whole with every batch."""
+    versioned_streams: frozenset[str]
+    """Streams of which every version is given, not only the latest: their history lies in the differences."""
 
     def normalise(self, records: Records) -> Batch:
         """Latest raw records of whole tickets, and the reference records, as a batch of the model."""
@@ -123,17 +125,21 @@ def normalise_source(
             stream: list(raw.latest_records(connection, client_key, source_key, stream))
             for stream in transform.reference_streams
         }
-    origin = Origin(client_key, source_key, transform.version, now())
+    newest = max(due.newest_raw_id.values())
+    origin = Origin(client_key, source_key, transform.version, now(), newest)
+    people = PeopleLoader(client_key, source_key)
     first = True
     for ticket_ids in [*chunks(due.ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
         with reading(engine) as connection:
             records = references | {
-                stream: _of_tickets(connection, origin, stream, ticket_ids, due if first else None)
+                stream: _of_tickets(
+                    connection, origin, transform, stream, ticket_ids, due if first else None
+                )
                 for stream in transform.ticket_streams
             }
         batch = transform.normalise(records)
         with writing(engine) as connection:
-            report.add(batch, write_batch(connection, batch, records, origin))
+            report.add(batch, write_batch(connection, batch, records, origin, people))
         on_batch(report)
         first = False
     with writing(engine) as connection:
@@ -145,6 +151,7 @@ def normalise_source(
 def _of_tickets(
     connection: Connection,
     origin: Origin,
+    transform: SourceTransform,
     stream: str,
     ticket_ids: Sequence[str],
     due: Due | None,
@@ -157,6 +164,7 @@ def _of_tickets(
             origin.source_key,
             stream,
             ticket_remote_ids=ticket_ids,
+            every_version=stream in transform.versioned_streams,
         )
     )
     loose = due.loose_remote_ids.get(stream, ()) if due else ()
@@ -169,9 +177,11 @@ def _of_tickets(
     return records
 
 
-def write_batch(connection: Connection, batch: Batch, records: Records, origin: Origin) -> int:
+def write_batch(
+    connection: Connection, batch: Batch, records: Records, origin: Origin, people: PeopleLoader
+) -> int:
     """Gives keys, writes people, tickets and quarantine of one batch; returns how many rows changed."""
-    people = load_people(connection, batch, origin)
+    changed = people.load(connection, batch)
     keys = Keys(
         ticket=ticket_keys(connection, batch, origin),
         person=people.person,
@@ -179,9 +189,7 @@ def write_batch(connection: Connection, batch: Batch, records: Records, origin: 
         team=people.team,
     )
     rows = ticket_rows(batch, keys, origin)
-    changed = people.rows_changed + loading.write_tickets(
-        connection, rows.ticket_keys, by_table(rows)
-    )
+    changed += loading.write_tickets(connection, rows.ticket_keys, by_table(rows))
     loading.write_quarantine(
         connection,
         origin.client_key,

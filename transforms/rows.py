@@ -37,12 +37,16 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose rows these are, which transform made them and when we learned of them (aware UTC)."""
+    """Whose rows these are, which transform made them and when we learned of them (aware UTC).
+
+    `raw_id` is the newest raw record taken in: it marks that a ticket's history may have moved.
+    """
 
     client_key: str
     source_key: str
     transform_version: str
     recorded_at: datetime
+    raw_id: int
 
 
 @dataclass(slots=True)
@@ -139,7 +143,7 @@ def _ticket_row(
         "solved_at": solved_at,
         "closed_at": closed_at,
         "transform_version": origin.transform_version,
-        "history_changed_at": origin.recorded_at,
+        "history_raw_id": origin.raw_id,
     }
 
 

@@ -58,15 +58,17 @@ def all_ticket_keys(connection: Connection, client_key: str) -> list[str]:
 
 
 def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
-    """Keys of tickets whose clocks may have moved: history changed since, or a clock ran out since.
+    """Keys of tickets whose clocks may have moved.
 
-    A ticket that was never evaluated is due; one that no longer counts is due once more, so that its
+    Their history changed since, a clock ran out since, or they were last evaluated for a later instant. A
+    ticket that was never evaluated is due; one that no longer counts is due once more, so that its
     clocks go.
     """
     evaluated = (
         select(
             sla_clock.c.ticket_key,
             func.max(sla_clock.c.evaluated_at).label("evaluated_at"),
+            func.max(sla_clock.c.history_raw_id).label("history_raw_id"),
             func.min(sla_clock.c.next_check_at).label("next_check_at"),
         )
         .where(sla_clock.c.client_key == client_key)
@@ -79,8 +81,11 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
         .where(
             ticket.c.client_key == client_key,
             or_(
-                (evaluated.c.ticket_key.is_(None)) & ~does_not_count(),
-                ticket.c.history_changed_at > evaluated.c.evaluated_at,
+                (evaluated.c.ticket_key.is_(None))
+                & (ticket.c.created_at <= as_of)
+                & ~does_not_count(),
+                ticket.c.history_raw_id != evaluated.c.history_raw_id,
+                evaluated.c.evaluated_at > as_of,
                 evaluated.c.next_check_at <= as_of,
                 (evaluated.c.ticket_key.is_not(None)) & does_not_count(),
             ),

@@ -147,13 +147,16 @@ def latest_records(
     *,
     ticket_remote_ids: Iterable[str] | None = None,
     remote_ids: Iterable[str] | None = None,
+    every_version: bool = False,
 ) -> Iterator[RawRecord]:
-    """The latest version of each record: of the whole stream, of some tickets, or of some remote ids."""
-    newest = (
-        select(func.max(raw_record.c.raw_id).label("raw_id"))
-        .where(*_is_stream(raw_record, client_key, source_key, stream))
-        .group_by(raw_record.c.remote_id)
+    """The latest version of each record: of the whole stream, of some tickets, or of some remote ids.
+
+    With `every_version` all versions come, a record's in the order in which they were stored.
+    """
+    newest = select(func.max(raw_record.c.raw_id).label("raw_id")).where(
+        *_is_stream(raw_record, client_key, source_key, stream)
     )
+    newest = newest.group_by(raw_record.c.raw_id if every_version else raw_record.c.remote_id)
     if ticket_remote_ids is None and remote_ids is None:
         yield from _read(connection, newest)
         return

@@ -349,6 +349,7 @@ def upgrade() -> None:
     sa.Column('is_at_risk', sa.Boolean(), nullable=False),
     sa.Column('next_check_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('evaluated_at', types.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('history_raw_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('ticket_key', 'metric', 'instance', name=op.f('pk_sla_clock'))
     )
     with op.batch_alter_table('sla_clock', schema=None) as batch_op:
@@ -413,7 +414,7 @@ def upgrade() -> None:
     sa.Column('solved_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('closed_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('transform_version', types.SafeText(), nullable=False),
-    sa.Column('history_changed_at', types.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('history_raw_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('ticket_key', name=op.f('pk_ticket'))
     )
     with op.batch_alter_table('ticket', schema=None) as batch_op:
