@@ -5,7 +5,6 @@ a mail means.
 """
 
 import base64
-import binascii
 import quopri
 import re
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
 _ID = re.compile(r"<([^<>]*)>")
 _BARE_ID = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/\s]|[A-Za-z]\s+[A-Za-z]+\s+[a-z]+\s")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ID_LIMIT = 990
 """Longer ids are cut: RFC 5322 lines end at 998."""
@@ -37,15 +37,6 @@ class MailAddress:
 def unfold(raw: str) -> str:
     """A header's value on one line, as the parser gave it (8-bit bytes as surrogate escapes)."""
     return _FOLD.sub("", raw).replace("\r", " ").replace("\n", " ").strip()
-
-
-def raw_bytes(raw: str) -> bytes:
-    """The bytes of a header's value."""
-    return (
-        raw.encode("utf-8", "surrogateescape")
-        if raw.isascii() or _has_escapes(raw)
-        else raw.encode()
-    )
 
 
 def decode_text(raw: str, charset: str | None = None) -> str:
@@ -104,16 +95,18 @@ def _word_bytes(encoding: str, content: str) -> bytes:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Base64 with anything that does not belong there left out and missing padding supplied."""
-    pieces = []
+    """Base64 with anything that does not belong there left out and missing padding supplied.
+
+    Padding ends the data, unless only more base64 follows: list servers put plain text behind it.
+    """
+    pieces: list[bytes] = []
     for piece in data.split(b"="):
+        if pieces and _FOREIGN.search(piece):
+            break
         clean = _NOT_BASE64.sub(b"", piece)
         if len(clean) % 4 == 1:
             clean = clean[:-1]
-        try:
-            pieces.append(base64.b64decode(clean + b"=" * (-len(clean) % 4)))
-        except binascii.Error:
-            continue
+        pieces.append(base64.b64decode(clean + b"=" * (-len(clean) % 4)))
     return b"".join(pieces)
 
 

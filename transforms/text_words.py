@@ -1,6 +1,6 @@
 """Words that `text` and the mail transforms go by: prefixes of answers and forwards, function words.
 
-Belongs here: word lists. Does not belong here: code.
+Belongs here: word lists. Does not belong here: what is done with them.
 """
 
 from collections.abc import Mapping
@@ -113,23 +113,28 @@ GENERIC_SUBJECTS: frozenset[str] = frozenset(
 )
 """Subjects (as `base_subject` gives them) that many unrelated mails carry."""
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
-    "en": frozenset(
+    "en": _words(
         "the and to of a in is that it you for on with this have be are not we was can will my i"
         " please from your has but what there do any would when if or at an how which they our me"
-        " thanks thank hello hi been does did no so as by it's i'm don't could just get all".split()
+        " thanks thank hello hi been does did no so as by it's i'm don't could just get all"
     ),
-    "de": frozenset(
+    "de": _words(
         "der die das und ist nicht ein eine ich sie wir zu mit auf für dass den dem von im es bitte"
         " kann wird haben bei auch nach wie aber oder wenn noch uns mir mein meine unser ihr ihre"
         " sich habe sind hat einen einem einer hallo danke grüße als aus um über nur schon kein"
-        " keine mehr werden wurde vielen dank guten tag freundlichen grüßen".split()
+        " keine mehr werden wurde vielen dank guten tag freundlichen grüßen"
     ),
-    "tr": frozenset(
+    "tr": _words(
         "ve bir bu için ile de da ne çok var yok mı mi mu mü değil olarak daha ama veya gibi kadar"
         " sonra ben biz siz benim bizim sizin bana bize size merhaba teşekkürler teşekkür ederim"
         " lütfen nasıl neden şu o her en ki ise olan olduğu oldu tarafından rica ederiz iyi günler"
-        " saygılarımla hala henüz üzere nedeniyle ediyorum edebilir miyim misiniz".split()
+        " saygılarımla hala henüz üzere nedeniyle ediyorum edebilir miyim misiniz"
     ),
 }
 """Language → its commonest small words, in lower case."""

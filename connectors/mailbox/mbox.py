@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from connectors.contract import CheckResult, Cursor, Page
 from connectors.errors import ConfigurationError, ConnectorError
@@ -195,10 +195,10 @@ class MboxSource:
         filler.add(record)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
     with path.open("rb") as stream:
         is_gzip = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if is_gzip else path.open("rb")  # noqa: SIM115 - the caller closes it
+    return gzip.open(path, "rb") if is_gzip else path.open("rb")
 
 
 def _state_now(path: Path) -> _FileState:

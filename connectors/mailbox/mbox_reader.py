@@ -22,7 +22,8 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Literal
+from gzip import GzipFile
+from typing import BinaryIO, Literal
 
 Variant = Literal["mboxo", "mboxrd", "mboxcl2"]
 
@@ -57,7 +58,7 @@ class MboxMail:
 
 
 def read_mails(
-    stream: IO[bytes], *, start: int = 0, variant: Variant = "mboxo"
+    stream: BinaryIO | GzipFile, *, start: int = 0, variant: Variant = "mboxo"
 ) -> Iterator[MboxMail]:
     """The mails of an mbox, in order.
 
@@ -131,7 +132,7 @@ def _envelope(line: bytes) -> str:
 class _Lines:
     """Lines with a look ahead of two and a count of the bytes given."""
 
-    def __init__(self, stream: IO[bytes], position: int) -> None:
+    def __init__(self, stream: BinaryIO | GzipFile, position: int) -> None:
         self._stream = stream
         self._ahead: deque[bytes] = deque()
         self.position = position

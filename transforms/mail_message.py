@@ -1,0 +1,208 @@
+"""One mail's bytes turned into what it says: `parse`.
+
+Belongs here: the parsed mail and the guards around parsing. Does not belong here: tickets (`mail_batch`), threads.
+
+The raw bytes are the record; everything here is derived from them and can be made again.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.message import Message
+from email.utils import parsedate_tz
+
+from transforms.mail_addresses import parse_addresses
+from transforms.mail_automatic import Kind, bounced_ids, kind_of, true_sender
+from transforms.mail_headers import (
+    EPOCH,
+    MailAddress,
+    decode_text,
+    parse_date,
+    parse_ids,
+    parse_message_id,
+    unfold,
+)
+from transforms.mail_parts import RAW_POLICY, MailAttachment, MailBody, parameter, read_body
+from transforms.model import RawRecord, Rejected, utc
+from transforms.text import clean_text
+from transforms.threads import MailHeaders
+
+FUTURE_TOLERANCE = timedelta(days=2)
+"""A Date this far behind the instant at which the mail arrived is not believed."""
+
+_HEADER_LINE = re.compile(rb"^[!-9;-~]{1,200}[ \t]*:", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMail:
+    """What one mail says. All text is decoded and safe, all instants are UTC.
+
+    `from_` is the header's sender, `sender` the person who wrote (a list's rewriting undone). `text` is for
+    reading: plain text where the mail has it, else its HTML as text; `plain` only what was sent as plain text.
+    `date_basis` says where `sent_at` comes from: `date`, `internal_date` (the server's), `received`,
+    `envelope` (an mbox separator), or `none` (1970-01-01, with a warning).
+    """
+
+    remote_id: str
+    message_id: str | None
+    in_reply_to: tuple[str, ...]
+    reference_ids: tuple[str, ...]
+    from_: MailAddress | None
+    sender: MailAddress | None
+    to: tuple[MailAddress, ...]
+    cc: tuple[MailAddress, ...]
+    reply_to: tuple[MailAddress, ...]
+    subject: str
+    sent_at: datetime
+    date_basis: str
+    text: str
+    plain: str
+    html: str | None
+    attachments: tuple[MailAttachment, ...]
+    kind: Kind
+    kind_reason: str
+    bounced_ids: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a program wrote it: it never counts as anybody's answer."""
+        return self.kind != "person"
+
+    @property
+    def headers(self) -> MailHeaders:
+        """What threading needs to know."""
+        people = [self.sender, self.from_, *self.to, *self.cc, *self.reply_to]
+        return MailHeaders(
+            remote_id=self.remote_id,
+            message_id=self.message_id,
+            in_reply_to=self.in_reply_to,
+            reference_ids=self.reference_ids,
+            bounced_ids=self.bounced_ids,
+            subject=self.subject,
+            participants=tuple(dict.fromkeys(p.address for p in people if p and p.address)),
+            sent_at=self.sent_at,
+        )
+
+
+def parse(record: RawRecord) -> ParsedMail | Rejected:
+    """What a mail says; never an exception.
+
+    Rejected are only a tombstone, an empty payload and bytes without a single header line. All else gives a
+    mail, with warnings where something had to be guessed.
+    """
+    if record.is_tombstone:
+        return _rejected(record, "withdrawn by the source")
+    if not record.payload.strip():
+        return _rejected(record, "empty mail", str(record.location.get("problem", "")))
+    if not _HEADER_LINE.search(record.payload[:65_536]):
+        return _rejected(record, "not a mail: no header", repr(record.payload[:60]))
+    warnings: list[str] = []
+    try:
+        message = message_from_bytes(record.payload, policy=RAW_POLICY)
+        body = read_body(message)
+    except Exception as error:  # noqa: BLE001 - whatever the standard library trips over, the mail is kept
+        warnings.append(f"body not understood ({type(error).__name__}), kept as plain text")
+        message, body = _plainly(record.payload)
+    try:
+        return _parsed(record, message, body, warnings)
+    except Exception as error:  # noqa: BLE001 - the last guard: one mail never stops a run
+        return _rejected(record, "mail not understood", f"{type(error).__name__}: {error}")
+
+
+def _plainly(payload: bytes) -> tuple[Message, MailBody]:
+    """Headers parsed alone, the rest taken as text."""
+    head, _, rest = payload.replace(b"\r\n", b"\n").partition(b"\n\n")
+    message = message_from_bytes(head + b"\n\n", policy=RAW_POLICY)
+    text = clean_text(rest.decode("utf-8", "replace"))
+    return message, MailBody(text=text, plain=text)
+
+
+def _rejected(record: RawRecord, reason: str, detail: str = "") -> Rejected:
+    where = ", ".join(f"{name} {value}" for name, value in sorted(record.location.items()))
+    return Rejected(record.stream, record.remote_id, reason, f"{detail} ({where})".strip()[:500])
+
+
+def _parsed(record: RawRecord, message: Message, body: MailBody, warnings: list[str]) -> ParsedMail:
+    def header(name: str) -> str:
+        return unfold(str(message.get(name, "")))
+
+    charset = parameter(message, "charset")
+
+    def addresses(name: str) -> tuple[MailAddress, ...]:
+        values = [str(value) for value in message.get_all(name, [])]
+        return tuple(entry for value in values for entry in parse_addresses(value, charset))
+
+    senders = addresses("From") or addresses("Sender")
+    from_ = next((each for each in senders if each.address), senders[0] if senders else None)
+    cc, reply_to = addresses("Cc"), addresses("Reply-To")
+    originals = (*addresses("X-Original-From"), *addresses("X-MailFrom-Original"))
+    sender = true_sender(header, from_, reply_to, cc, originals)
+    subject = decode_text(str(message.get("Subject", "")), charset)
+    kind, kind_reason = kind_of(header, message, from_, subject)
+    sent_at, basis = _sent_at(message, record, warnings)
+    if sender is None or not sender.address:
+        warnings.append("no sender address")
+    return ParsedMail(
+        remote_id=record.remote_id,
+        message_id=parse_message_id(str(message.get("Message-ID", ""))),
+        in_reply_to=parse_ids(str(message.get("In-Reply-To", ""))),
+        reference_ids=parse_ids(str(message.get("References", ""))),
+        from_=from_,
+        sender=sender,
+        to=addresses("To"),
+        cc=cc,
+        reply_to=reply_to,
+        subject=subject,
+        sent_at=sent_at,
+        date_basis=basis,
+        text=body.text,
+        plain=body.plain,
+        html=body.html,
+        attachments=tuple(body.attachments),
+        kind=kind,
+        kind_reason=kind_reason,
+        bounced_ids=bounced_ids(kind, body),
+        warnings=tuple(dict.fromkeys([*warnings, *body.warnings])),
+    )
+
+
+def _sent_at(message: Message, record: RawRecord, warnings: list[str]) -> tuple[datetime, str]:
+    """When the mail was sent, and by what: the Date header, unless it is missing, absurd or of the future."""
+    arrived = list(_arrivals(message, record))
+    raw = str(message.get("Date", ""))
+    date = parse_date(raw) if raw else None
+    if date is not None and not (arrived and date > arrived[0][0] + FUTURE_TOLERANCE):
+        return date, "date"
+    found = "no Date header" if not raw else f"Date {decode_text(raw)[:60]!r} is not believable"
+    if arrived:
+        warnings.append(f"{found}; its arrival is taken")
+        return arrived[0]
+    warnings.append(f"{found} and nothing else tells; 1970-01-01 is taken")
+    return EPOCH, "none"
+
+
+def _arrivals(message: Message, record: RawRecord) -> list[tuple[datetime, str]]:
+    found: list[tuple[datetime, str]] = []
+    internal = record.location.get("internal_date")
+    if isinstance(internal, str):
+        with suppress(ValueError):
+            found.append((utc(datetime.fromisoformat(internal)), "internal_date"))
+    for value in message.get_all("Received", [])[:1]:
+        instant = parse_date(str(value).rpartition(";")[2])
+        if instant is not None:
+            found.append((instant, "received"))
+    envelope = record.location.get("envelope")
+    if isinstance(envelope, str):
+        instant = _envelope_date(envelope)
+        if instant is not None and instant > EPOCH:
+            found.append((instant, "envelope"))
+    return found
+
+
+def _envelope_date(envelope: str) -> datetime | None:
+    """The instant in an mbox separator, `sender Mon Sep 17 00:00:00 2001` (UTC by RFC 4155)."""
+    _, _, rest = envelope.partition(" ")
+    return parse_date(rest) if parsedate_tz(rest) else None
