@@ -1,0 +1,1 @@
+"""Zendesk Support: the read side by plain HTTP, the write side by zenpy, both over one session."""

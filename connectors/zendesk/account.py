@@ -1,0 +1,78 @@
+"""A Zendesk account: its address and the one session that every call to it goes through.
+
+Belongs here: address, credential, endpoint classes. Does not belong here: streams, tickets.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors.errors import ConfigurationError
+from connectors.http import Policy, PolicySession
+
+EXPORT_POLICY = Policy(tries=4)
+"""Fewer tries than usual: a page that times out is asked for again at half its size, with tries of its own."""
+
+INCREMENTAL, TICKET_UPDATE, DEFAULT = "incremental", "ticket_update", "default"
+"""Endpoint classes: exports have 10 calls a minute of their own, ticket updates 100; the rest shares the plan's."""
+
+
+def address_of(subdomain: str | None, base_url: str | None) -> str:
+    """The account's address: `base_url` where given, else `https://{subdomain}.zendesk.com`.
+
+    Raises:
+        ConfigurationError: neither is given, or the address has no scheme or host.
+    """
+    if base_url:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError(
+                f"Zendesk's base_url is {base_url!r}; expected an address such as https://acme.zendesk.com"
+            )
+        return base_url.rstrip("/")
+    if not subdomain or not subdomain.replace("-", "").isalnum():
+        raise ConfigurationError(
+            f"Zendesk's subdomain is {subdomain!r}; expected the word before .zendesk.com, e.g. acme"
+        )
+    return f"https://{subdomain}.zendesk.com"
+
+
+def endpoint_class(method: str, path: str) -> str:
+    """The rate limit that a call counts against.
+
+    Source: Zendesk developer documentation, "Rate limits".
+    """
+    if "/incremental/" in path:
+        return INCREMENTAL
+    if method == "PUT" and "/tickets" in path:
+        return TICKET_UPDATE
+    return DEFAULT
+
+
+def open_session(
+    address: str,
+    email: str,
+    token: str,
+    *,
+    label: str = "",
+    policy: Policy | None = None,
+    **clocks: Any,
+) -> PolicySession:
+    """A session for one account and API token.
+
+    Args:
+        address: as `address_of` gives it.
+        email: the login that the token acts for.
+        token: an API token; never appears in errors.
+        label: how errors name the account.
+        policy: patience; None takes `EXPORT_POLICY`.
+        clocks: `clock`, `sleep`, `wall_clock` of `PolicySession`, for tests.
+    """
+    return PolicySession(
+        address,
+        (f"{email}/token", token),
+        secrets=(token,),
+        label=label or f"Zendesk {urlsplit(address).netloc}",
+        policy=policy or EXPORT_POLICY,
+        classify=endpoint_class,
+        **clocks,
+    )

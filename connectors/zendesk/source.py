@@ -1,0 +1,280 @@
+"""Zendesk as a source: users, organizations, groups, tickets, their events and ratings, as raw records.
+
+Belongs here: streams, what identifies a row, what a tombstone is, the check. Does not belong here: paging
+(`pages`), what the rows mean (`transforms.zendesk`).
+
+Tickets are never bookmarked on `updated_at`: system changes do not move it, and rows were lost that way by
+others. The cursor export is followed by its own opaque cursor; comments and field history come in bulk from
+the event export, never by a call per ticket.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from connectors.contract import CheckResult, Cursor, Page
+from connectors.errors import (
+    AuthError,
+    ConfigurationError,
+    ConnectorError,
+    NotFoundError,
+    RejectedError,
+)
+from connectors.http import Policy, PolicySession
+from connectors.zendesk.account import address_of, open_session
+from connectors.zendesk.pages import FRESH_SECONDS, Rows, Walker
+from transforms.model import RawRecord
+
+STREAMS = (
+    "users",
+    "organizations",
+    "groups",
+    "tickets",
+    "ticket_events",
+    "satisfaction_ratings",
+)
+
+OPTIONAL_STREAMS = frozenset({"satisfaction_ratings"})
+"""Products that an account may lack: 403 and 404 mean an empty stream there, not a failure."""
+
+_TICKET_FIELD: Mapping[str, str] = {
+    "tickets": "id",
+    "ticket_events": "ticket_id",
+    "satisfaction_ratings": "ticket_id",
+}
+
+
+class ZendeskSource:
+    """The read side of a Zendesk account (`contract.Source`).
+
+    Args:
+        subdomain: the word before `.zendesk.com`; or
+        base_url: the whole address.
+        email, token: login and API token of an administrator (the exports are theirs alone).
+        label: how errors name the source, e.g. `client acme, source zendesk`.
+        start_at: aware instant; nothing that last changed before it is exported. None: everything.
+        session: shared with the write side; None opens one.
+        policy: patience of a session that is opened here.
+        now: aware UTC now (replaced in tests).
+    """
+
+    streams: Sequence[str] = STREAMS
+    volatile_fields: Mapping[str, Sequence[str]] = {
+        "users": ("last_login_at",),
+        "tickets": ("generated_timestamp", "satisfaction_probability"),
+    }
+
+    def __init__(
+        self,
+        *,
+        email: str,
+        token: str,
+        subdomain: str | None = None,
+        base_url: str | None = None,
+        label: str = "",
+        start_at: datetime | None = None,
+        session: PolicySession | None = None,
+        policy: Policy | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Keeps the settings; makes no call."""
+        self.address = address_of(subdomain, base_url)
+        self.session = session or open_session(
+            self.address, email, token, label=label, policy=policy
+        )
+        start = 0 if start_at is None else int(start_at.timestamp())
+
+        def walker(stream: str, path: str, **params: Any) -> Walker:
+            return Walker(
+                self.session,
+                stream,
+                path,
+                params=params,
+                start_at=start,
+                now=lambda: now().timestamp(),
+            )
+
+        self._now = now
+        self._start = start
+        self._walkers = {
+            "users": walker("users", "api/v2/incremental/users/cursor.json"),
+            "organizations": walker("organizations", "api/v2/incremental/organizations.json"),
+            "groups": walker("groups", "api/v2/groups.json", exclude_deleted="false"),
+            "tickets": walker("tickets", "api/v2/incremental/tickets/cursor.json"),
+            "ticket_events": walker(
+                "ticket_events",
+                "api/v2/incremental/ticket_events.json",
+                include="comment_events",
+            ),
+            "satisfaction_ratings": walker(
+                "satisfaction_ratings", "api/v2/satisfaction_ratings.json"
+            ),
+        }
+
+    def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages of one stream from `cursor` on.
+
+        Raises:
+            ConfigurationError: no such stream.
+            ConnectorError: as the calls fail; the pages given so far stay good.
+        """
+        walk = self._walk(stream, cursor)
+        calls, waited = self.session.calls, self.session.seconds_waited
+        while True:
+            try:
+                rows = next(walk)
+            except StopIteration:
+                return
+            except (AuthError, NotFoundError):
+                if stream not in OPTIONAL_STREAMS or not self._is_signed_in():
+                    raise
+                rows = Rows((), dict(cursor or {}), complete=True)
+                walk = iter(())
+            yield Page(
+                records=[_record(stream, row) for row in rows.rows],
+                cursor=rows.cursor,
+                complete=rows.complete,
+                calls=self.session.calls - calls,
+                seconds_waited=self.session.seconds_waited - waited,
+            )
+            calls, waited = self.session.calls, self.session.seconds_waited
+
+    def check(self) -> CheckResult:
+        """Asks who the token acts for, and whether that login may export."""
+        name = self.session.label
+        try:
+            user = self._me()
+            role = str(user.get("role") or "")
+            if user.get("id") is None or user.get("name") == "Anonymous user":
+                return CheckResult(
+                    name,
+                    works=False,
+                    detail="Zendesk answers as to a stranger: the token or the e-mail is wrong. "
+                    "Check both in the Admin Center under Apps and integrations, APIs",
+                )
+            who = f"signed in as {user.get('name')} ({role or 'no role told'})"
+            if role == "admin":
+                return CheckResult(name, works=True, detail=who)
+            if role != "agent":
+                return CheckResult(
+                    name, works=False, detail=f"{who}; the exports need an administrator's token"
+                )
+            return self._check_agent(name, who)
+        except ConnectorError as error:
+            return CheckResult(name, works=False, detail=str(error))
+
+    def _check_agent(self, name: str, who: str) -> CheckResult:
+        """Custom roles may allow what the plain agent role does not: one row of the export tells."""
+        start = int(self._now().timestamp()) - FRESH_SECONDS
+        try:
+            self.session.get_json(
+                "api/v2/incremental/tickets/cursor.json",
+                params={"start_time": start, "per_page": 1},
+            )
+        except AuthError:
+            detail = (
+                f"{who}; the exports are refused to this login and need an administrator's token"
+            )
+            return CheckResult(name, works=False, detail=detail)
+        return CheckResult(name, works=True, detail=f"{who}; the exports are allowed")
+
+    def _me(self) -> Mapping[str, Any]:
+        body = self.session.get_json("api/v2/users/me.json")
+        user = body.get("user") if isinstance(body, dict) else None
+        if not isinstance(user, dict):
+            raise RejectedError(
+                f"{self.session.label}: the answer to /users/me has no user; is this a Zendesk account?"
+            )
+        return user
+
+    def _is_signed_in(self) -> bool:
+        """Whether a refusal is about one product only, not about the credential."""
+        try:
+            return self._me().get("id") is not None
+        except AuthError:
+            return False
+
+    def _walk(self, stream: str, cursor: Cursor | None) -> Iterator[Rows]:
+        walker = self._walkers.get(stream)
+        if walker is None:
+            raise ConfigurationError(
+                f"{self.session.label}: there is no stream {stream!r}; known are {', '.join(STREAMS)}"
+            )
+        if stream in ("users", "tickets"):
+            return walker.cursor_export(cursor, lambda rows: _newest(rows))
+        if stream in ("organizations", "ticket_events"):
+            return walker.time_export(cursor)
+        if stream == "satisfaction_ratings":
+            return self._ratings(walker, cursor)
+        return walker.list((cursor or {}).get("after"))
+
+    def _ratings(self, walker: Walker, cursor: Cursor | None) -> Iterator[Rows]:
+        """A list narrowed by `start_time`; the next pull starts at the newest rating seen, which comes again."""
+        state = dict(cursor or {})
+        start = int(state.get("start_time", self._start))
+        newest = int(state.get("newest", start))
+        for page in walker.list(state.get("after"), {"start_time": start}):
+            newest = max(newest, _newest(page.rows) or 0)
+            behind: dict[str, Any] = {"start_time": newest}
+            if not page.complete:
+                behind = {
+                    "start_time": start,
+                    "newest": newest,
+                    "after": page.cursor["after"],
+                }
+            yield Rows(page.rows, behind, page.complete)
+
+
+def _record(stream: str, row: Any) -> RawRecord:
+    payload = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+    body = row if isinstance(row, dict) else {}
+    remote_id = body.get("id")
+    ticket_field = _TICKET_FIELD.get(stream)
+    ticket_id = body.get(ticket_field) if ticket_field else None
+    return RawRecord(
+        stream=stream,
+        remote_id=f"unreadable-{sha256(payload).hexdigest()[:20]}"
+        if remote_id is None
+        else str(remote_id),
+        payload=payload,
+        ticket_remote_id=None if ticket_id is None else str(ticket_id),
+        is_tombstone=_is_tombstone(stream, body),
+        source_updated_at=_instant(body.get("updated_at") or body.get("created_at")),
+    )
+
+
+def _is_tombstone(stream: str, body: Mapping[str, Any]) -> bool:
+    if stream == "tickets":
+        return body.get("status") == "deleted"
+    if stream == "users":
+        return body.get("active") is False
+    return bool(body.get("deleted") or body.get("deleted_at"))
+
+
+def _newest(rows: Sequence[Any]) -> int | None:
+    """Epoch seconds of the newest row: by `generated_timestamp`, the export's own order, else `updated_at`."""
+    newest: int | None = None
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        stamp = row.get("generated_timestamp")
+        if not isinstance(stamp, int | float):
+            at = _instant(row.get("updated_at"))
+            stamp = None if at is None else at.timestamp()
+        if stamp is not None and (newest is None or stamp > newest):
+            newest = int(stamp)
+    return newest
+
+
+def _instant(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else None
