@@ -62,7 +62,9 @@ Windows code pages that contain them, as browsers do (WHATWG Encoding): what lie
 
 _NUMBERED = re.compile(r"(?:cp|windows|win|ms|ibm|x-cp)[-_ ]?(\d{3,5})")
 _ISO = re.compile(r"iso[-_ ]?8859[-_ ]?(\d{1,2})")
-_TURKISH_ONLY = frozenset(b"\xd0\xdd\xde\xf0\xfd\xfe")
+_TURKISH = rb"\xd0\xdd\xde\xf0\xfd\xfe"
+_TURKISH_LETTER = re.compile(rb"[" + _TURKISH + rb"]")
+_IN_LATIN_WORD = re.compile(rb"(?<=[A-Za-z])[" + _TURKISH + rb"]|[" + _TURKISH + rb"](?=[A-Za-z])")
 _TEXT_CODECS_ONLY = frozenset({"base64", "hex", "quopri", "uu", "zlib", "bz2", "rot13"})
 
 
@@ -80,7 +82,7 @@ def decode_bytes(data: bytes, label: str | None = None) -> str:
             continue
     if codec is not None and codec not in ("ascii", "utf-8") and not _is_single_byte(codec):
         return data.decode(codec, "replace")
-    if codec == "utf-8" and _is_mostly_utf8(data):
+    if codec in (None, "utf-8") and _is_mostly_utf8(data):
         return data.decode("utf-8", "replace")
     fallback = codec if codec and _is_single_byte(codec) else _windows_page(data)
     return data.decode(fallback, "replace")
@@ -120,6 +122,6 @@ def _is_mostly_utf8(data: bytes) -> bool:
 
 
 def _windows_page(data: bytes) -> str:
-    """Windows-1254 or -1252, by the letters that only one of the languages has."""
-    turkish = sum(byte in _TURKISH_ONLY for byte in data)
-    return "cp1254" if turkish else "cp1252"
+    """Windows-1254 where all letters that only Turkish has there stand in words of Latin letters, else -1252."""
+    letters = len(_TURKISH_LETTER.findall(data))
+    return "cp1254" if letters and letters == len(_IN_LATIN_WORD.findall(data)) else "cp1252"

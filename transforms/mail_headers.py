@@ -17,6 +17,7 @@ from transforms.text import one_line
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
 _ID = re.compile(r"<([^<>]*)>")
+_COMMENT = re.compile(r"\([^()]*\)")
 _BARE_ID = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/\s]|[A-Za-z]\s+[A-Za-z]+\s+[a-z]+\s")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
@@ -161,7 +162,7 @@ def parse_date(raw: str) -> datetime | None:
 
     Source: RFC 5322 §3.3 with the obsolete zones; an offset of more than 16 hours is read as UTC.
     """
-    text = unfold(raw)
+    text = _COMMENT.sub(" ", unfold(raw))
     try:
         fields = parsedate_tz(text)
     except (ValueError, IndexError, TypeError, OverflowError, AttributeError):

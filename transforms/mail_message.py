@@ -100,12 +100,13 @@ def parse(record: RawRecord) -> ParsedMail | Rejected:
     if not _HEADER_LINE.search(record.payload[:65_536]):
         return _rejected(record, "not a mail: no header", repr(record.payload[:60]))
     warnings: list[str] = []
+    payload = record.payload.lstrip()
     try:
-        message = message_from_bytes(record.payload, policy=RAW_POLICY)
+        message = message_from_bytes(payload, policy=RAW_POLICY)
         body = read_body(message)
     except Exception as error:  # noqa: BLE001 - whatever the standard library trips over, the mail is kept
         warnings.append(f"body not understood ({type(error).__name__}), kept as plain text")
-        message, body = _plainly(record.payload)
+        message, body = _plainly(payload)
     try:
         return _parsed(record, message, body, warnings)
     except Exception as error:  # noqa: BLE001 - the last guard: one mail never stops a run

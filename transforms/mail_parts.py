@@ -25,7 +25,7 @@ class _RawPolicy(Compat32):
     """Gives header values as they were sent (8-bit bytes as surrogate escapes) instead of guessing at them."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
-        return value
+        return value.replace("\r", "").replace("\n", "")
 
 
 RAW_POLICY = _RawPolicy()
@@ -196,7 +196,8 @@ def content_of(part: Message) -> bytes:
     inner = _children(part)
     if inner:
         return b"\n".join(flatten(each) for each in inner)
-    payload = part.get_payload()
+    # get_payload() would decode 8-bit text by its label, with losses where the label is wrong.
+    payload = part._payload  # type: ignore[attr-defined]
     data = text_bytes(payload if isinstance(payload, str) else "")
     encoding = _encoding(part)
     if encoding == "quoted-printable":
