@@ -8,7 +8,7 @@ seconds are floats where they may be missing, flags are bool, everything else is
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,27 @@ from connectors.warehouse.types import UtcDateTime
 HISTORY_FIELDS = ("status", "priority", "assignee", "team")
 """The fields of `ticket_change` that a report reads."""
 
+CLOCK_COLUMNS = (
+    "ticket_key",
+    "metric",
+    "instance",
+    "policy",
+    "policy_version",
+    "priority",
+    "calendar",
+    "target_seconds",
+    "started_at",
+    "stopped_at",
+    "due_at",
+    "breached_at",
+    "elapsed_seconds",
+    "paused_seconds",
+    "state",
+    "is_at_risk",
+    "evaluated_at",
+)
+"""The columns of `sla_clock` that a report reads."""
+
 ROWS_PER_FETCH = 10_000
 """Rows taken from the database at a time; bounds what the driver holds beside the frame."""
 
@@ -62,6 +83,10 @@ class ReportRows:
     quarantine: pd.DataFrame
     raw_counts: pd.DataFrame
     policies: pd.DataFrame
+
+    def with_clocks(self, clocks: pd.DataFrame) -> "ReportRows":
+        """The same rows with clocks that were evaluated for another instant (see `clocks_frame`)."""
+        return replace(self, clocks=clocks)
 
 
 def read_report_rows(connection: Connection, client_key: str) -> ReportRows:
@@ -153,9 +178,7 @@ def read_comments(connection: Connection, client_key: str) -> pd.DataFrame:
 
 def read_clocks(connection: Connection, client_key: str) -> pd.DataFrame:
     """Every clock instance as last evaluated."""
-    columns = [
-        column for column in sla_clock.c if column.name not in ("client_key", "next_check_at")
-    ]
+    columns = [sla_clock.c[name] for name in CLOCK_COLUMNS]
     statement = (
         select(*columns)
         .where(sla_clock.c.client_key == client_key)
@@ -321,7 +344,7 @@ def read_migration_items(
 
 def clocks_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Clock rows evaluated for another instant, in the shape that `read_clocks` gives."""
-    columns = [c for c in sla_clock.c if c.name not in ("client_key", "next_check_at")]
+    columns = [sla_clock.c[name] for name in CLOCK_COLUMNS]
     values = [tuple(row.get(column.name) for column in columns) for row in rows]
     return _typed(values, [column.name for column in columns], [column.type for column in columns])
 

@@ -1,0 +1,46 @@
+"""The ledger of a migration as sums: what was moved, merged, held and left out, and why.
+
+Belongs here: adding up ledger rows. Does not belong here: deciding or moving anything (`migrations/`).
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationLedger:
+    """One run's ledger: `sums` by kind, decision and state; `reasons` by decision and reason; the `rows`."""
+
+    run_key: str
+    sums: pd.DataFrame
+    reasons: pd.DataFrame
+    rows: pd.DataFrame
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Kind → items; the sums of a kind add up to it."""
+        return {
+            str(kind): int(n) for kind, n in self.rows["kind"].value_counts().sort_index().items()
+        }
+
+
+def migration_ledger(run_key: str, rows: pd.DataFrame) -> MigrationLedger:
+    """The ledger of one run from its `migration_item` rows (`report_queries.read_migration_items`)."""
+    own = rows[rows["run_key"] == run_key]
+    sums = own.groupby(["kind", "decision", "state"]).size().rename("items").reset_index()
+    reasons = (
+        own[own["reason"].notna()]
+        .groupby(["kind", "decision", "reason"])
+        .size()
+        .rename("items")
+        .reset_index()
+    )
+    return MigrationLedger(
+        run_key=run_key,
+        sums=sums.sort_values(["kind", "decision", "state"], kind="stable"),
+        reasons=reasons.sort_values(
+            ["items", "kind", "decision", "reason"], ascending=[False, True, True, True]
+        ),
+        rows=own.sort_values(["kind", "decision", "remote_id"], kind="stable"),
+    )

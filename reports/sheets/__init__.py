@@ -1,0 +1,1 @@
+"""The sheets of a workbook, one module each; `reports/workbook.py` puts them in order."""

@@ -1,0 +1,52 @@
+"""Every escalation step of the period.
+
+Belongs here: this sheet's layout. Does not belong here: how a step finds its messages (`reports/escalations.py`).
+"""
+
+from reports.columns import duration, foreign, instant, own, ticket
+from reports.figures import ReportFigures
+from reports.records import records
+from reports.sheet_writer import HEADER_ROW, SheetWriter
+
+TITLE = "Escalations"
+WIDTHS = (13, 30, 10, 12, 24, 12, 18, 28, 17, 17, 10, 8, 16, 22)
+FREEZE = f"B{HEADER_ROW + 1}"
+
+
+def note(report: ReportFigures) -> str:
+    """What the sheet shows, with the counts by level."""
+    levels = ", ".join(
+        f"{level} {steps:,} ({late:,} late)"
+        for level, (steps, late) in report.escalations.by_level.items()
+    )
+    return (
+        "Every step that was decided in the period, the latest first, with what was sent and how it went. Delay: "
+        f"hours:minutes from due to decided. By level: {levels or 'none'}."
+    )
+
+
+def write(writer: SheetWriter, report: ReportFigures) -> None:
+    """Writes the sheet."""
+    columns = [
+        ticket(),
+        foreign("Subject", "subject"),
+        own("Priority", lambda r: r["priority"] or "none"),
+        foreign("Level", "level"),
+        foreign("Rule", "step"),
+        foreign("Action", "action"),
+        foreign("Whom", "person"),
+        foreign("Reason", "reason"),
+        instant("Due", "due_at"),
+        instant("Decided", "decided_at"),
+        duration("Delay", "delay_seconds"),
+        own("Late", lambda r: "late" if r["is_late"] else ""),
+        foreign("Channel", "channel"),
+        foreign("Result", "result"),
+    ]
+    writer.table(
+        columns,
+        records(report.escalations.steps),
+        is_filtered=True,
+        tone=lambda r: "warning" if r["is_late"] else "plain",
+        empty="No escalation step was decided in this period.",
+    )
