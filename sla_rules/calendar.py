@@ -25,10 +25,10 @@ __all__ = [
     "epoch_seconds",
 ]
 
-MIN_YEAR = 1800
+MIN_YEAR = 1900
 """First year a calendar answers for."""
 
-MAX_YEAR = 2500
+MAX_YEAR = 2200
 """Last year a calendar answers for; an amount of business time that reaches beyond it is refused."""
 
 YEAR_SECONDS = 31_556_952
@@ -99,7 +99,7 @@ class Calendar:
         """Business seconds in [start, end); 0 when `end` is not after `start`.
 
         Raises:
-            ValueError: a naive datetime, or a year outside 1800 to 2500.
+            ValueError: a naive datetime, or a year outside 1900 to 2200.
         """
         return self.between_epoch(epoch_seconds(start), epoch_seconds(end))
 
@@ -179,7 +179,7 @@ class Calendar:
             int64 seconds, 0 where an end is not after its start.
 
         Raises:
-            ValueError: naive datetimes, missing times, or a year outside 1800 to 2500.
+            ValueError: naive datetimes, missing times, or a year outside 1900 to 2200.
         """
         first, last = np.broadcast_arrays(_epochs(starts), _epochs(ends))
         if first.size == 0:

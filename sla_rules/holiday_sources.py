@@ -264,6 +264,8 @@ def _dates_of(value: Any, zone: ZoneInfo) -> set[date]:
 
 def _naive_rule(rule: Any, zone: ZoneInfo) -> str:
     """The rule with its UNTIL as a local date: days are repeated, not instants."""
+    if set(rule.get("FREQ", [])) & {"SECONDLY", "MINUTELY", "HOURLY"}:
+        raise ValueError(f"a holiday cannot repeat {rule['FREQ'][0]}")
     plain = {key: value for key, value in rule.items() if key != "UNTIL"}
     recurrence: Any = icalendar.vRecur(plain)
     text = str(recurrence.to_ical().decode())
