@@ -20,6 +20,16 @@ Kind = Literal["person", "auto_reply", "bounce", "bulk"]
 Header = Callable[[str], str]
 """Gives the unfolded value of a header by its name, "" where the mail has none."""
 
+_DISCUSSION_MARKS = (
+    "List-Post",
+    "X-Mailman-Version",
+    "X-BeenThere",
+    "Mailing-List",
+    "X-Mailing-List",
+    "X-ML-Name",
+)
+"""Headers of lists that people write to; newsletters have List-Unsubscribe without them."""
+
 _MAILER = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon|mail\.daemon)(?:@|$)", re.I)
 _BOUNCE_SUBJECT = re.compile(
     r"undeliver|undelivered|delivery (?:status|failure|has failed|report)|delivery.*fail"
@@ -96,7 +106,7 @@ def _bulk_sign(header: Header) -> str:
     submitted = header("Auto-Submitted").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return f"Auto-Submitted: {submitted}"
-    if header("List-Post") or header("In-Reply-To") or header("References"):
+    if any(map(header, (*_DISCUSSION_MARKS, "In-Reply-To", "References"))):
         return ""
     precedence = header("Precedence").lower()
     if precedence in ("bulk", "junk"):

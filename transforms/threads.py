@@ -15,6 +15,9 @@ mail's remote id. So a late mail may give a conversation an older root, or join 
 earliest mail's root wins, the mails of the other one move, and their placements are given again with the
 ticket that they had before in `previous_ticket_remote_id`. Loading then keeps the key that was given first.
 
+Of several ids in In-Reply-To only the last counts: older programs put the sender's address in angles before it
+(`Message from <someone@example.com> … <id>`).
+
 Source: RFC 5256 (THREAD=REFERENCES); jwz, "message threading".
 """
 
@@ -174,7 +177,7 @@ class _Threading:
     def placements(self) -> Iterator[Placement]:
         self._give_atoms()
         for mail in self._mails:
-            for evidence in (*mail.reference_ids, *mail.in_reply_to[:1], *mail.bounced_ids):
+            for evidence in (*mail.reference_ids, *mail.in_reply_to[-1:], *mail.bounced_ids):
                 self._joined.join(self._atoms[mail.remote_id], evidence)
         self._join_by_number()
         if self._policy.joins_by_subject:
@@ -303,7 +306,7 @@ class _Threading:
 
 def _ticket_id(mail: MailHeaders, atom: str) -> str:
     """The id of the conversation that begins with this mail."""
-    evidence = (*mail.reference_ids, *mail.in_reply_to[:1], *mail.bounced_ids)
+    evidence = (*mail.reference_ids, *mail.in_reply_to[-1:], *mail.bounced_ids)
     root = evidence[0] if evidence else atom
     if root == mail.remote_id:
         return mail.remote_id
