@@ -10,7 +10,7 @@ and mails among agents change nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from transforms.mail_headers import MailAddress
@@ -109,10 +109,25 @@ def build(
             tickets.setdefault(placement.ticket_remote_id, []).append(mail)
             people.saw(parsed)
     for remote_id, members in tickets.items():
-        members.sort(key=lambda mail: (mail.parsed.sent_at, mail.parsed.remote_id))
-        _add_ticket(batch, remote_id, members, policy, as_of, people)
+        in_order = sorted(
+            _dated(members), key=lambda mail: (mail.parsed.sent_at, mail.parsed.remote_id)
+        )
+        _add_ticket(batch, remote_id, in_order, policy, as_of, people)
     batch.people = people.all()
     return batch
+
+
+def _dated(mails: list[_Mail]) -> list[_Mail]:
+    """Mails that carry no time at all get that of the ticket's first dated one, where there is one."""
+    known = [mail.parsed.sent_at for mail in mails if mail.parsed.date_basis != "none"]
+    if not known or len(known) == len(mails):
+        return mails
+    return [
+        replace(mail, parsed=replace(mail.parsed, sent_at=min(known)))
+        if mail.parsed.date_basis == "none"
+        else mail
+        for mail in mails
+    ]
 
 
 def _add_ticket(
