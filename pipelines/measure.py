@@ -5,7 +5,7 @@ Belongs here: which tickets are evaluated and in which transactions. Does not be
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from connectors.warehouse import history
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
+from connectors.warehouse.history import Histories
 from pipelines.history import told
 from pipelines.rules import Rules
 from sla_rules.engine import ClockRow, evaluate
@@ -58,34 +59,40 @@ def evaluate_client(
         versions = [(p.name, p.version, rules.texts[p.name]) for p in rules.policies]
         history.write_policy_versions(connection, client_key, versions, as_of)
     for batch in chunks(keys, TICKETS_PER_BATCH):
-        _evaluate(engine, client_key, rules, as_of, batch, report)
+        with reading(engine) as connection:
+            histories = history.read_histories(connection, batch)
+        rows = clock_rows(histories, client_key, rules, as_of)
+        with writing(engine) as connection:
+            report.rows_changed += history.write_clocks(connection, batch, rows)
+        report.tickets += len(histories.tickets)
+        report.clocks += len(rows)
+        report.states.update(row["state"] for row in rows)
     return report
 
 
-def _evaluate(
-    engine: Engine,
-    client_key: str,
-    rules: Rules,
-    as_of: datetime,
-    keys: Sequence[str],
-    report: MeasureReport,
-) -> None:
+def clocks_as_of(
+    engine: Engine, client_key: str, rules: Rules, as_of: datetime
+) -> Iterator[dict[str, Any]]:
+    """Every clock row of a client as of an instant, evaluated afresh and written nowhere."""
     with reading(engine) as connection:
-        histories = history.read_histories(connection, keys)
+        keys = history.all_ticket_keys(connection, client_key)
+        for batch in chunks(keys, TICKETS_PER_BATCH):
+            histories = history.read_histories(connection, batch)
+            yield from clock_rows(histories, client_key, rules, as_of)
+
+
+def clock_rows(
+    histories: Histories, client_key: str, rules: Rules, as_of: datetime
+) -> list[dict[str, Any]]:
+    """The rows of `sla_clock` of some tickets."""
     facts, events = told(histories)
     flat = [event for own in events.values() for event in own]
-    clocks = evaluate(facts, flat, rules.policies, as_of)
     seen = {row["ticket_key"]: row["history_raw_id"] for row in histories.tickets}
-    rows = [
+    return [
         _row(clock, client_key, as_of, events[clock.ticket_key])
         | {"history_raw_id": seen[clock.ticket_key]}
-        for clock in clocks
+        for clock in evaluate(facts, flat, rules.policies, as_of)
     ]
-    with writing(engine) as connection:
-        report.rows_changed += history.write_clocks(connection, keys, rows)
-    report.tickets += len(facts)
-    report.clocks += len(rows)
-    report.states.update(row["state"] for row in rows)
 
 
 def _row(

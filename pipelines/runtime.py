@@ -34,7 +34,7 @@ def wall_clock() -> datetime:
 
 @contextmanager
 def opened(
-    config: Path | None = None, now: Callable[[], datetime] = wall_clock
+    config: Path | None = None, now: Callable[[], datetime] | None = None
 ) -> Iterator[Runtime]:
     """A runtime on the configured warehouse, prepared and with its clients written down.
 
@@ -47,9 +47,17 @@ def opened(
     try:
         schema.prepare(engine)
         _write_clients(engine, settings)
-        yield Runtime(settings, engine, now)
+        yield Runtime(settings, engine, now or _clock_of(settings))
     finally:
         engine.dispose()
+
+
+def _clock_of(settings: Settings) -> Callable[[], datetime]:
+    clock = settings.clock
+    if clock is None:
+        return wall_clock
+    standing = clock.astimezone(UTC)
+    return lambda: standing
 
 
 def _write_clients(engine: Engine, settings: Settings) -> None:

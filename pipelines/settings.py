@@ -257,6 +257,8 @@ class Settings(Strict):
     warehouse: str = "sqlite:///warehouse.db"
     blobs: str = "blobs"
     clients: dict[Key, ClientSettings] = Field(min_length=1)
+    clock: Instant | None = None
+    """A present that stands still, for demos and rehearsals. Never set it where real people are paged."""
     folder: Path = Field(default=Path(), exclude=True)
 
     def path(self, relative: str) -> Path:

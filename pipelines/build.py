@@ -1,0 +1,33 @@
+"""One factory builds the definitions for production, the demo and the tests.
+
+Belongs here: putting assets, jobs, schedules and resources together. Does not belong here: anything else.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.assets import build_assets
+from pipelines.resources import DeskbridgeResource
+from pipelines.schedules import JOBS, build_schedules
+from pipelines.settings import load_settings
+
+
+def build_definitions(config: Path) -> dg.Definitions:
+    """All definitions for one configuration file.
+
+    Steps run in-process: a process per step costs about three seconds. Parallelism comes from runs.
+
+    Raises:
+        SettingsError: the configuration is wrong.
+    """
+    settings = load_settings(config)
+    client_keys = list(settings.clients)
+    first = settings.clients[client_keys[0]]
+    return dg.Definitions(
+        assets=build_assets(client_keys),
+        jobs=JOBS,
+        schedules=build_schedules(client_keys, first.time_zone, armed=settings.clock is None),
+        resources={"deskbridge": DeskbridgeResource(config_path=str(config.resolve()))},
+        executor=dg.in_process_executor,
+    )

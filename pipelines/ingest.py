@@ -1,0 +1,102 @@
+"""One client's way from its sources to clean tickets: sync, normalise, find duplicates.
+
+Belongs here: the order of these steps, and that one source's failure leaves the others alone. Does not belong
+here: the steps themselves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from connectors.contract import Source
+from connectors.errors import ConnectorError
+from pipelines.duplicates import link_duplicates
+from pipelines.normalise import NormaliseReport, normalise_source
+from pipelines.runtime import Runtime
+from pipelines.settings import SourceSettings
+from pipelines.sync import StreamReport, SyncReport, sync_source
+from pipelines.wiring import label_of, sources_of, wire
+
+Progress = Callable[[str, str, int], None]
+"""(source, what, how many so far)"""
+
+
+@dataclass(slots=True)
+class SourceOutcome:
+    """What became of one source in a run; `error` is set where it failed, and says what to do."""
+
+    source_key: str
+    sync: SyncReport | None = None
+    normalise: NormaliseReport | None = None
+    error: ConnectorError | None = None
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What one run brought for a client."""
+
+    client_key: str
+    sources: list[SourceOutcome] = field(default_factory=list)
+    duplicates: int = 0
+
+    @property
+    def errors(self) -> list[ConnectorError]:
+        """The failures of the run; the other sources went through."""
+        return [outcome.error for outcome in self.sources if outcome.error is not None]
+
+
+def _silent(_source: str, _what: str, _count: int) -> None:
+    """No progress."""
+
+
+def ingest_client(
+    runtime: Runtime, client_key: str, only: Sequence[str] = (), progress: Progress = _silent
+) -> IngestReport:
+    """Syncs and normalises a client's sources, then links duplicate tickets across them.
+
+    A source that fails is reported and leaves the others alone; what it committed before stays.
+
+    Raises:
+        SettingsError: no such client or source, or a mapping file is wrong: before anything is pulled.
+    """
+    report = IngestReport(client_key)
+    sources = sources_of(runtime.settings, client_key, only)
+    wired = {
+        source.id: wire(runtime.settings, client_key, source, runtime.now) for source in sources
+    }
+    for source in sources:
+        outcome = SourceOutcome(source.id)
+        report.sources.append(outcome)
+        try:
+            outcome.sync = _pull(runtime, client_key, source, wired[source.id].source, progress)
+        except ConnectorError as error:
+            outcome.error = error
+        # What was pulled before a failure is normalised all the same: it is committed and whole.
+        outcome.normalise = normalise_source(
+            runtime.engine,
+            client_key,
+            source.id,
+            wired[source.id].transform,
+            runtime.now,
+            lambda done: progress(done.source_key, "tickets", done.tickets),
+        )
+    report.duplicates = link_duplicates(runtime.engine, client_key)
+    return report
+
+
+def _pull(
+    runtime: Runtime,
+    client_key: str,
+    settings: SourceSettings,
+    source: Source,
+    progress: Progress,
+) -> SyncReport:
+    def on_page(done: StreamReport) -> None:
+        progress(settings.id, done.stream, done.seen)
+
+    try:
+        return sync_source(runtime.engine, client_key, settings.id, source, runtime.now, on_page)
+    except ConnectorError as error:
+        label = label_of(client_key, settings)
+        if label in str(error):
+            raise
+        raise type(error)(f"{label}: {error}") from error
