@@ -115,11 +115,13 @@ class CellMaker:
         whole = float(value).is_integer() and kind in ("count", "count_change")
         return self._cell(int(value) if whole else float(value), kind, tone)
 
-    def duration(self, seconds: float | None, tone: Tone = "plain") -> Cell:
+    def duration(
+        self, seconds: float | None, tone: Tone = "plain", kind: Kind = "duration"
+    ) -> Cell:
         """Seconds as hours and minutes, `[h]:mm`, which sorts and adds up; never negative."""
         if seconds is None or is_missing(seconds) or not math.isfinite(seconds):
-            return self.empty("duration", tone)
-        return self._cell(max(float(seconds), 0.0) / SECONDS_PER_DAY, "duration", tone)
+            return self.empty(kind, tone)
+        return self._cell(max(float(seconds), 0.0) / SECONDS_PER_DAY, kind, tone)
 
     def instant(self, value: datetime | None, tone: Tone = "plain") -> Cell:
         """An aware instant as wall-clock time in the report's zone."""

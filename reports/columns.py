@@ -88,6 +88,14 @@ def duration(title: str, read: Read) -> Column:
     )
 
 
+def delay(title: str, read: Read) -> Column:
+    """Seconds as `[h]:mm:ss`, where seconds matter."""
+    value = _reader(read)
+    return Column(
+        title, "delay", lambda cells, record, tone: cells.duration(value(record), tone, "delay")
+    )
+
+
 def instant(title: str, read: Read) -> Column:
     """An instant in the report's zone."""
     value = _reader(read)

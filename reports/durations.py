@@ -75,9 +75,12 @@ def response_figures(basis: Basis, period: Period) -> list[Figure]:
 
 
 def acknowledgement_figures(basis: Basis, period: Period) -> list[Figure]:
-    """How soon customers heard anything at all."""
+    """How soon customers heard anything at all; nothing where no policy measures it."""
     clocks = basis.counted_clocks
-    own = clocks[(clocks["metric"] == "acknowledgement") & _inside(clocks["met_at"], period)]
+    clocks = clocks[clocks["metric"] == "acknowledgement"]
+    if clocks.empty:
+        return []
+    own = clocks[_inside(clocks["met_at"], period)]
     return _figures(
         "acknowledgement", "Acknowledgement", own["elapsed_seconds"], ACKNOWLEDGEMENT, {}
     )

@@ -15,6 +15,7 @@ from openpyxl import Workbook
 from openpyxl.cell import Cell
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from openpyxl.worksheet.pagebreak import Break
 
 from reports.cells import CellMaker, inert_text, local_time
 from reports.period import Period
@@ -22,6 +23,9 @@ from reports.styles import NAVY, Kind, StyleBook, Tone
 
 HEADER_ROW = 5
 """The row of the first table's header: title, subtitle, note and a gap stand above it."""
+
+MOST_LINES = 30
+"""How high a row of wrapped text gets; Excel stops at 409 points."""
 
 Record = Mapping[str, Any]
 
@@ -115,6 +119,10 @@ class SheetWriter:
         for _ in range(rows):
             self.append([])
 
+    def break_page(self) -> None:
+        """What follows is printed on a new page."""
+        self.sheet.row_breaks.append(Break(id=self._row))
+
     def section(self, text: str) -> None:
         """A heading inside the sheet."""
         self.append([self.cells.own(text, "section")], height=20)
@@ -153,7 +161,8 @@ class SheetWriter:
         first = self.next_row
         for record in rows:
             look = tone(record) if tone is not None else "plain"
-            self.append([column.cell(self.cells, record, look) for column in columns])
+            cells = [column.cell(self.cells, record, look) for column in columns]
+            self.append(cells, height=self._row_height(columns, cells))
         last = self._row
         if last < first:
             self.append([self.cells.own(empty, "text", "muted")])
@@ -163,12 +172,21 @@ class SheetWriter:
             self.sheet.print_title_rows = f"{header_row}:{header_row}"
         return first, last
 
+    def _row_height(self, columns: Sequence[Column], cells: Sequence[Cell]) -> float | None:
+        """As high as the longest wrapped text needs: no program works that out when it opens the file."""
+        lines = 1
+        for column, cell, width in zip(columns, cells, self._widths, strict=False):
+            if column.kind == "wrapped" and cell.value is not None:
+                parts = str(cell.value).split("\n")
+                lines = max(lines, sum(math.ceil((len(part) + 1) / width) for part in parts))
+        return None if lines == 1 else 13.0 * min(lines, MOST_LINES) + 4
+
     def _header_height(self, columns: Sequence[Column]) -> float:
         lines = max(
-            math.ceil(len(column.title) * 1.15 / width)
+            math.ceil((len(column.title) + 1.5) / width)
             for column, width in zip(columns, self._widths, strict=False)
         )
-        return 16.0 * max(lines, 1) + 4
+        return 14.0 * max(lines, 1) + 6
 
     def _set_up_print(self, letterhead: Letterhead, is_one_page: bool) -> None:
         sheet = self.sheet
@@ -178,7 +196,8 @@ class SheetWriter:
         sheet.page_setup.fitToHeight = 1 if is_one_page else 0
         sheet.sheet_properties.pageSetUpPr.fitToPage = True
         sheet.page_margins.left = sheet.page_margins.right = 0.4
-        sheet.page_margins.top, sheet.page_margins.bottom = 0.6, 0.6
+        sheet.page_margins.top = sheet.page_margins.bottom = 0.75
+        sheet.page_margins.header = sheet.page_margins.footer = 0.35
         sheet.print_options.horizontalCentered = True
         sheet.oddHeader.left.text = _header_text(f"{letterhead.client_name} · {self.title}")
         sheet.oddHeader.right.text = _header_text(letterhead.period.label())

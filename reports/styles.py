@@ -15,12 +15,14 @@ from reports.figure import Verdict
 Kind = Literal[
     "text",
     "wrapped",
+    "remark",
     "link",
     "count",
     "count_change",
     "share",
     "points",
     "duration",
+    "delay",
     "minutes_change",
     "instant",
     "day",
@@ -66,17 +68,30 @@ NUMBER_FORMATS: dict[Kind, str] = {
     "count_change": "+#,##0;-#,##0;0",
     "share": "0.0%",
     "points": '+0.0" pts";-0.0" pts";0.0" pts"',
-    "duration": "[h]:mm",
+    "duration": '[h]:mm;[h]:mm;"–"',
+    "delay": "[h]:mm:ss",
     "minutes_change": '+#,##0" min";-#,##0" min";0" min"',
     "instant": "yyyy-mm-dd hh:mm",
     "day": "yyyy-mm-dd",
 }
-"""A negative duration shows as #### in Excel, so changes of durations are minutes."""
+"""A negative duration shows as #### in Excel, so changes of durations are minutes. No time at all is a dash."""
 
 RIGHT: frozenset[Kind] = frozenset(
-    {"count", "count_change", "share", "points", "duration", "minutes_change", "header_right"}
+    {
+        "count",
+        "count_change",
+        "share",
+        "points",
+        "duration",
+        "delay",
+        "minutes_change",
+        "header_right",
+    }
 )
 WRAPS: frozenset[Kind] = frozenset({"wrapped", "sentence", "note", "header", "header_right"})
+
+_BARE: frozenset[Kind] = frozenset({"title", "subtitle", "note", "section", "sentence", "remark"})
+_FLUSH: frozenset[Kind] = frozenset({"title", "subtitle", "note", "section", "sentence", "status"})
 
 _FONT_SIZES: dict[Kind, int] = {"title": 18, "section": 12, "sentence": 11}
 
@@ -115,7 +130,7 @@ def _dress(cell: Cell, kind: Kind, tone: Tone) -> None:
     fill, ink = FILLS[tone]
     if kind in ("title", "section", "header", "header_right"):
         ink = "FFFFFF" if kind.startswith("header") else NAVY
-    elif kind in ("subtitle", "note"):
+    elif kind in ("subtitle", "note", "remark"):
         ink = MUTED
     elif kind == "link":
         ink = BLUE
@@ -130,11 +145,13 @@ def _dress(cell: Cell, kind: Kind, tone: Tone) -> None:
     )
     if fill is not None:
         cell.fill = PatternFill("solid", start_color=fill)
-    if kind not in ("title", "subtitle", "note", "section", "sentence"):
+    if kind not in _BARE:
         cell.border = Border(bottom=Side("thin", color=LINE))
     cell.alignment = Alignment(
         horizontal="right" if kind in RIGHT else "center" if kind == "status" else "left",
-        vertical="top" if kind in ("wrapped", "sentence", "note") else "center",
+        vertical="top" if kind in ("sentence", "note") else "center",
         wrap_text=kind in WRAPS,
+        # A space between a number and the text in the next column, which would otherwise touch.
+        indent=1 if kind not in _FLUSH else 0,
     )
     cell.number_format = NUMBER_FORMATS.get(kind, "General")

@@ -121,12 +121,15 @@ def _work(report: ReportFigures) -> str:
         if left.end > left.start
         else "down from"
     )
+    risky = _cases(len(report.at_risk), "open target has", "open targets have")
     return (
         f"{_cases(created, 'ticket', 'tickets')} came in and {_cases(solved, 'was', 'were')} solved; "
         f"{left.end:,} are open at the end, {trend} {left.start:,}, "
-        f"and {_cases(len(report.at_risk), 'open target has', 'open targets have')} used 80 % of the time allowed."
+        f"and {risky} used 80 % of the time allowed."
     )
 
 
 def _cases(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    if number == 1:
+        return f"1 {one}"
+    return f"{number:,} {many}" if number else f"no {many}"

@@ -11,7 +11,7 @@ from reports.sheet_writer import Column, SheetWriter
 from reports.styles import BLUE, GREY, NAVY, ORANGE, TEAL, Tone
 
 TITLE = "Backlog"
-WIDTHS = (22, 26, 40, 11, 11, 11, 11, 20)
+WIDTHS = (30, 12, 12, 12, 18, 22, 28, 50)
 NOTE = (
     "Tickets that are neither solved, closed, deleted, spam nor merged. The parts must add up to the end; "
     "Reconciliation checks it."
@@ -43,7 +43,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         [
             own("Part", lambda r: r["part"][0]),
             count("Tickets", lambda r: r["part"][1]),
-            own("", lambda r: r["part"][2]),
+            own("Meaning", lambda r: r["part"][2], "remark"),
         ],
         ({"part": part} for part in parts),
         tone=lambda r: _tone(r["part"]),
@@ -51,36 +51,37 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
     writer.skip()
     writer.section("Age of the open tickets at the end")
     priorities = [str(name) for name in left.ageing if name not in ("age", "all")]
-    columns: list[Column] = [own("Age", "age"), count("All", "all"), own("", lambda r: "")]
+    columns: list[Column] = [own("Age", "age"), count("All", "all")]
     columns += [count(name.capitalize(), name) for name in priorities]
     first, last = writer.table(columns, records(left.ageing))
     if left.end:
         lines = [
-            Line(4 + index, name.capitalize(), PRIORITY_COLOURS.get(name, NAVY))
+            Line(3 + index, name.capitalize(), PRIORITY_COLOURS.get(name, NAVY))
             for index, name in enumerate(priorities)
         ]
         chart = column_chart(
             "Open tickets by age and priority",
             Block(writer.sheet, first, last),
             lines,
-            width_cm=27,
+            width_cm=24,
             height_cm=7.5,
             is_stacked=True,
         )
         writer.skip()
         writer.sheet.add_chart(chart, f"A{writer.next_row}")
-        writer.skip(16)
+        writer.skip(17)
+        writer.break_page()
     writer.section(f"The oldest open tickets ({len(left.oldest):,} of {left.end:,})")
     writer.table(
         [
             ticket(),
-            customer(),
-            foreign("Subject", "subject"),
             own("Priority", "priority_now"),
             own("Status", "status_now"),
-            instant("Created", "created_at"),
             count("Days old", lambda r: int(r["age_days"])),
+            instant("Created", "created_at"),
             foreign("Owner", "owner"),
+            customer(),
+            foreign("Subject", "subject"),
         ],
         records(left.oldest),
         empty="Nothing is open.",

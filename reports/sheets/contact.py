@@ -11,7 +11,7 @@ from reports.sheet_writer import Column, SheetWriter
 from reports.sheets.summary import status_cell, value_cell
 
 TITLE = "First contact & reopens"
-WIDTHS = (34, 26, 46, 18, 18, 22)
+WIDTHS = (40, 18, 18, 28, 50, 28)
 NOTE = (
     "First contact (strict): one public reply by a person, one team, held for 7 days. Tickets whose 7 days are "
     "not over are left out and shown as a slice, so a month's figure is final 7 days after its end."
@@ -59,10 +59,10 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
     writer.table(
         [
             ticket(),
-            customer(),
-            foreign("Subject", "subject"),
             instant("Reopened", "from_at"),
             instant("Solved again", "solved_again_at"),
+            customer(),
+            foreign("Subject", "subject"),
             own("Remark", lambda r: _remark(r["is_solved_without_reply"])),
         ],
         records(held.reopened),

@@ -5,19 +5,23 @@ Belongs here: this sheet's layout. Does not belong here: the figures (`satisfact
 
 from reports.charts import Block, Line, column_chart
 from reports.columns import count, customer, foreign, instant, own, share, ticket
+from reports.figure import Figure
 from reports.figures import ReportFigures
 from reports.records import records
-from reports.sheet_writer import Column, SheetWriter
+from reports.sheet_writer import Column, Record, SheetWriter
 from reports.sheets.summary import status_cell, value_cell
-from reports.styles import BLUE
+from reports.styles import BLUE, Tone
 from reports.verdict import share_text
 
 TITLE = "CSAT"
-WIDTHS = (30, 24, 40, 10, 18, 22, 50)
+WIDTHS = (34, 12, 18, 22, 28, 44, 56)
 NOTE = (
     "The last rating of each ticket, by the day it was given. Satisfied: 4 or 5 of 5. The interval says where "
     "the share of all customers lies with 95 % confidence (Wilson); with few answers it is wide."
 )
+
+UNHAPPY = 2
+"""Scores up to this one are marked."""
 
 
 def write(writer: SheetWriter, report: ReportFigures) -> None:
@@ -28,9 +32,8 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         [
             own("Figure", lambda r: r["figure"].title),
             Column("Value", "share", lambda cells, r, tone: value_cell(cells, r["figure"])),
-            own("Cases and interval", lambda r: _cases(r["figure"])),
-            own("", lambda r: ""),
             Column("Status", "status", lambda cells, r, tone: status_cell(cells, r["figure"])),
+            own("Cases and interval", lambda r: _cases(r["figure"]), "remark"),
         ],
         ({"figure": figure} for figure in (said.csat, said.response_rate)),
     )
@@ -59,23 +62,27 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
     writer.table(
         [
             ticket(),
-            customer(),
-            foreign("Subject", "subject"),
-            count("Score", "score"),
+            Column(
+                "Score", "count", lambda cells, r, tone: cells.number(r["score"], tone=_tone(r))
+            ),
             instant("Rated", "rated_at"),
             foreign("Owner now", "assignee_name"),
+            customer(),
+            foreign("Subject", "subject"),
             foreign("Comment", "comment", "wrapped"),
         ],
         records(said.rated),
-        tone=lambda r: "bad" if r["score"] <= 2 else "plain",
         empty="No rating was given in this period.",
     )
 
 
-def _cases(figure: object) -> str:
-    numerator, n = getattr(figure, "numerator", None), getattr(figure, "n", 0)
-    interval = getattr(figure, "interval", None)
-    text = f"{numerator or 0:,} of {n:,}"
-    if interval is None:
+def _tone(rated: Record) -> Tone:
+    return "bad" if rated["score"] <= UNHAPPY else "plain"
+
+
+def _cases(figure: Figure) -> str:
+    text = f"{figure.numerator or 0:,} of {figure.n:,}"
+    if figure.interval is None:
         return text
-    return f"{text}; 95 % interval {share_text(interval[0])} to {share_text(interval[1])}"
+    low, high = figure.interval
+    return f"{text}; 95 % interval {share_text(low)} to {share_text(high)}"

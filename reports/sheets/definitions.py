@@ -4,7 +4,6 @@ Belongs here: this sheet's layout. Does not belong here: the definitions themsel
 formula.
 """
 
-from reports.backlog import BACKLOG
 from reports.columns import count, foreign, instant, own
 from reports.figures import ReportFigures
 from reports.records import records
@@ -12,7 +11,7 @@ from reports.sheet_writer import Column, SheetWriter
 from reports.sheets.summary import value_cell
 
 TITLE = "Definitions"
-WIDTHS = (44, 14, 12, 84, 44)
+WIDTHS = (52, 16, 12, 96, 44)
 NOTE = (
     "Shares are always one sum over another sum, never an average of shares. Medians and 90th percentiles are "
     "interpolated between neighbours and rounded down to whole seconds."
@@ -32,7 +31,6 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
             "An event counts",
             "in the period in which it happened (a reply, a solution, a decided target)",
         ),
-        ("Backlog", BACKLOG),
         (
             "Left out everywhere",
             "duplicates, merged tickets, copies made by a migration, deleted tickets, spam (counts: Reconciliation)",
@@ -42,7 +40,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         ("Goal of compliance", _goal(report.goals.compliance)),
     ]
     for name, text in facts:
-        writer.append([writer.cells.own(name), None, None, writer.cells.own(text, "wrapped")])
+        writer.append([writer.cells.own(name), writer.cells.own(text, "remark")])
     writer.skip()
     writer.section("Policies that judged the clocks")
     writer.table(

@@ -3,10 +3,11 @@
 Belongs here: this sheet's layout. Does not belong here: how a step finds its messages (`reports/escalations.py`).
 """
 
-from reports.columns import duration, foreign, instant, own, ticket
+from reports.columns import delay, foreign, instant, own, ticket
 from reports.figures import ReportFigures
 from reports.records import records
-from reports.sheet_writer import HEADER_ROW, SheetWriter
+from reports.sheet_writer import HEADER_ROW, Column, Record, SheetWriter
+from reports.styles import Tone
 
 TITLE = "Escalations"
 WIDTHS = (13, 30, 10, 12, 24, 12, 18, 28, 17, 17, 10, 8, 16, 22)
@@ -21,7 +22,7 @@ def note(report: ReportFigures) -> str:
     )
     return (
         "Every step that was decided in the period, the latest first, with what was sent and how it went. Delay: "
-        f"hours:minutes from due to decided. By level: {levels or 'none'}."
+        f"hours:minutes:seconds from due to decided. By level: {levels or 'none'}."
     )
 
 
@@ -38,10 +39,10 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         foreign("Reason", "reason"),
         instant("Due", "due_at"),
         instant("Decided", "decided_at"),
-        duration("Delay", "delay_seconds"),
+        delay("Delay", "delay_seconds"),
         own("Late", lambda r: "late" if r["is_late"] else ""),
         foreign("Channel", "channel"),
-        foreign("Result", "result"),
+        Column("Result", "text", lambda cells, r, tone: cells.foreign(r["result"], _tone(r, tone))),
     ]
     writer.table(
         columns,
@@ -50,3 +51,8 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         tone=lambda r: "warning" if r["is_late"] else "plain",
         empty="No escalation step was decided in this period.",
     )
+
+
+def _tone(step: Record, otherwise: Tone) -> Tone:
+    """Red where a message was given up (a dead letter)."""
+    return "bad" if step["result"] and "dead" in step["result"] else otherwise

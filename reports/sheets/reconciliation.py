@@ -14,7 +14,7 @@ from reports.records import records
 from reports.sheet_writer import Column, SheetWriter
 
 TITLE = "Reconciliation"
-WIDTHS = (74, 16, 16, 14, 20, 50)
+WIDTHS = (82, 16, 18, 16, 20, 52)
 NOTE = (
     "Every line compares two numbers that were counted in different ways. OK: they agree. CHECK: they do not, "
     "and the figures should not be used before the reason is known."
@@ -31,8 +31,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
             Column("Expected", "count", lambda cells, r, tone: _expected(cells, r["check"])),
             count("Found", lambda r: r["check"].found),
             Column("Result", "status", lambda cells, r, tone: _result(cells, r["check"])),
-            own("", lambda r: ""),
-            own("Explanation", lambda r: r["check"].explanation, "wrapped"),
+            own("Explanation", lambda r: r["check"].explanation, "remark"),
         ],
         ({"check": check} for check in found.checks),
     )

@@ -27,7 +27,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> Block:
     """Writes the sheet and says where its data lie."""
     goal = report.goals.compliance
     columns = [
-        own("Week", "week"),
+        own("Week", lambda r: r["week"].partition("-")[2]),
         day("Begins", "starts_on"),
         share("All targets", "all_met", "all_n", goal),
         count("n", "all_n"),
