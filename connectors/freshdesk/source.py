@@ -1,0 +1,106 @@
+"""Freshdesk as a source: its streams, and a check that proves address, key and permission.
+
+Belongs here: wiring. Does not belong here: how a stream is read (`tickets`, `lists`), what records mean.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.contract import CheckResult, Cursor, Page
+from connectors.errors import ConfigurationError, ConnectorError
+from connectors.freshdesk.api import FreshdeskApi, endpoint_class
+from connectors.freshdesk.lists import WHOLE_LISTS, pull_contacts, pull_ratings, pull_whole
+from connectors.freshdesk.tickets import pull_tickets
+from connectors.http import Policy, PolicySession
+
+EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
+"""Before the first Freshdesk account. Asked for outright: without a date the list ends 30 days back."""
+
+
+class FreshdeskSource:
+    """The read side of one Freshdesk account (`connectors.contract.Source`).
+
+    Args:
+        api_key: an agent's API key; it reads what that agent may see, so the agent needs global access.
+        domain: `acme` or `acme.freshdesk.com` (never the vanity address, which has no API).
+        base_url: wins over `domain`, for tests and proxies.
+        label: how errors name this account, e.g. `client acme, source freshdesk`.
+        start: nothing updated before this instant is read.
+        policy: how patient the session is.
+        now: aware UTC now.
+        session_options: `clock`, `sleep`, `wall_clock` of `PolicySession`, for tests.
+
+    Raises:
+        ConfigurationError: neither `domain` nor `base_url` is given.
+    """
+
+    streams: Sequence[str] = (*WHOLE_LISTS, "contacts", "tickets", "satisfaction_ratings")
+    volatile_fields: Mapping[str, Sequence[str]] = {
+        "agents": ("available", "available_since", "last_active_at"),
+    }
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        domain: str | None = None,
+        base_url: str | None = None,
+        label: str = "",
+        start: datetime = EARLIEST,
+        policy: Policy | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        **session_options: Any,
+    ) -> None:
+        """Keeps the settings; opens no connection."""
+        address = base_url or _address(domain)
+        self.session = PolicySession(
+            address,
+            auth=(api_key, "X"),
+            secrets=(api_key,),
+            label=label or f"freshdesk account {address.partition('://')[2]}",
+            policy=policy,
+            classify=endpoint_class,
+            **session_options,
+        )
+        self._api = FreshdeskApi(self.session, now)
+        self._start = start.astimezone(UTC)
+        self._now = now
+
+    def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages of a stream from `cursor` on (None: from the beginning); see `Source.pull`.
+
+        Raises:
+            ConnectorError: one of the family in `connectors.errors`.
+            ValueError: there is no such stream.
+        """
+        if stream in WHOLE_LISTS:
+            return pull_whole(self._api, stream, cursor, self._now)
+        if stream == "contacts":
+            return pull_contacts(self._api, cursor, self._start)
+        if stream == "tickets":
+            return pull_tickets(self._api, cursor, self._start)
+        if stream == "satisfaction_ratings":
+            return pull_ratings(self._api, cursor, self._start, self._now)
+        raise ValueError(f"Freshdesk has no stream {stream!r}; it has {', '.join(self.streams)}")
+
+    def check(self) -> CheckResult:
+        """Asks for one ticket."""
+        try:
+            self._api.list_page("tickets", {"per_page": 1})
+        except ConnectorError as error:
+            return CheckResult(self.session.label, False, str(error))
+        return CheckResult(self.session.label, True, "the key reads tickets")
+
+    def close(self) -> None:
+        """Closes the session's connections."""
+        self.session.close()
+
+
+def _address(domain: str | None) -> str:
+    if not domain:
+        raise ConfigurationError(
+            "a freshdesk source needs 'domain' (acme.freshdesk.com) or 'base_url'; neither is given"
+        )
+    host = domain.strip().removeprefix("https://").strip("/")
+    return f"https://{host if '.' in host else f'{host}.freshdesk.com'}"

@@ -1,0 +1,410 @@
+"""A stand-in for a Freshdesk account: API v2 as documented, with its limits, paging and traps.
+
+Belongs here: routes, credentials, limits, lists. Does not belong here: state (`freshdesk_account`), writes
+(`freshdesk_writes`).
+
+    with FreshdeskStandin(data, api_key="key") as freshdesk:
+        source = FreshdeskSource(base_url=freshdesk.base_url, api_key="key")
+
+Route names, for faults: tickets_list, ticket, conversations, contacts_list, companies, agents, groups,
+ticket_fields, ratings, ticket_create, ticket_update, ticket_delete, ticket_restore, note, reply, me.
+
+Source: Freshdesk API v2 reference (authentication, pagination, errors, each list); support.freshdesk.com,
+article 225439 (limits).
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from connectors.standins.freshdesk_account import CREATED_WITHIN, FreshdeskAccount, Record, stamp
+from connectors.standins.freshdesk_writes import FreshdeskWrites, invalid
+from connectors.standins.server import (
+    RateLimit,
+    Request,
+    Response,
+    Route,
+    StandIn,
+    retry_after_text,
+    system_now,
+)
+
+_PAGING = frozenset({"page", "per_page"})
+_TICKET_QUERY = _PAGING | {
+    "filter",
+    "requester_id",
+    "email",
+    "unique_external_id",
+    "company_id",
+    "updated_since",
+    "order_by",
+    "order_type",
+    "include",
+}
+_TICKET_FILTERS = ("new_and_my_open", "watching", "spam", "deleted")
+_TICKET_ORDERS = ("created_at", "due_by", "updated_at", "status")
+_LIST_INCLUDES = ("stats", "requester", "description", "company")
+_VIEW_INCLUDES = ("stats", "requester", "conversations", "company")
+
+_EMBEDDED = 10
+"""Conversations that a ticket's own view gives at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Calls a minute: of the account, and of the two lists that have a limit of their own (Enterprise plan)."""
+
+    total: int = 700
+    tickets_list: int = 200
+    contacts_list: int = 200
+
+
+class FreshdeskStandin(StandIn):
+    """One account.
+
+    Args:
+        data: `agents`, `groups`, `companies`, `contacts`, `tickets`, `conversations`, `satisfaction_ratings`,
+            `ticket_fields`, each a list of records in the vendor's shape, times as `2026-03-02T08:00:00Z`.
+        folder: keeps the ledger, from which everything written is there again after a restart.
+        now: aware UTC now.
+        time_scale: documented seconds that pass in a real one.
+        port: 0 takes a free one.
+        api_key: the one key that is accepted.
+        limits: calls a minute.
+        last_page: the page of the ticket list behind which there is a 400 (300 at Freshdesk).
+        includes_own_second: whether `updated_since` gives rows of that very second (not documented).
+        list_has_attachments: whether rows of the ticket list carry their attachments (not documented).
+        has_surveys: False: the plan has none.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        folder: Path | None = None,
+        now: Callable[[], datetime] = system_now,
+        time_scale: float = 1.0,
+        port: int = 0,
+        api_key: str = "freshdesk-key",
+        limits: Limits | None = None,
+        last_page: int = 300,
+        includes_own_second: bool = True,
+        list_has_attachments: bool = False,
+        has_surveys: bool = True,
+    ) -> None:
+        """Takes the data in, then what the ledger in `folder` says was written since."""
+        super().__init__(folder=folder, now=now, time_scale=time_scale, port=port)
+        limits = limits or Limits()
+        self.api_key = api_key
+        self.account = FreshdeskAccount(data or {}, now)
+        self.writes = FreshdeskWrites(
+            self.account, self.ledger, next(iter(self.account.agents), None)
+        )
+        self.last_page = last_page
+        self.includes_own_second = includes_own_second
+        self.list_has_attachments = list_has_attachments
+        self.has_surveys = has_surveys
+        self.after_list: Callable[[int], None] | None = None
+        """Called after each answer of the ticket list with its number (1, 2, …): lets rows move while paging."""
+        self._lists_given = 0
+        self._budgets = {
+            "": RateLimit(limits.total, 60, time_scale),
+            "tickets_list": RateLimit(limits.tickets_list, 60, time_scale),
+            "contacts_list": RateLimit(limits.contacts_list, 60, time_scale),
+        }
+        self._used = (0, 0, 0)
+        for entry in self.ledger.entries():
+            if "objects" in entry:
+                self.account.apply(entry["objects"])
+
+    def routes(self) -> Sequence[Route]:
+        """The paths of API v2 that are served."""
+        one = r"/api/v2/tickets/(?P<id>\d+)"
+        writes = self.writes
+        return [
+            Route("tickets_list", "GET", r"/api/v2/tickets", self._counted(self._tickets)),
+            Route("ticket", "GET", one, self._counted(self._ticket)),
+            Route(
+                "conversations", "GET", f"{one}/conversations", self._counted(self._conversations)
+            ),
+            Route("contacts_list", "GET", r"/api/v2/contacts", self._counted(self._contacts)),
+            Route("companies", "GET", r"/api/v2/companies", self._whole(self.account.companies)),
+            Route("me", "GET", r"/api/v2/agents/me", self._counted(self._me)),
+            Route("agents", "GET", r"/api/v2/agents", self._whole(self.account.agents)),
+            Route("groups", "GET", r"/api/v2/groups", self._whole(self.account.groups)),
+            Route("ticket_fields", "GET", r"/api/v2/ticket_fields", self._counted(self._fields)),
+            Route(
+                "ratings",
+                "GET",
+                r"/api/v2/surveys/satisfaction_ratings",
+                self._counted(self._ratings),
+            ),
+            Route("ticket_create", "POST", r"/api/v2/tickets", self._counted(writes.create_ticket)),
+            Route("ticket_update", "PUT", one, self._counted(writes.update_ticket)),
+            Route("ticket_delete", "DELETE", one, self._counted(writes.delete_ticket)),
+            Route("ticket_restore", "PUT", f"{one}/restore", self._counted(writes.restore_ticket)),
+            Route("note", "POST", f"{one}/notes", self._counted(writes.add_note)),
+            Route("reply", "POST", f"{one}/reply", self._counted(writes.add_reply)),
+        ]
+
+    def before(self, request: Request, route: Route) -> Response | None:
+        """Refuses a wrong key, then calls beyond a limit (refused ones with a key are not free: they count)."""
+        given = request.basic_auth()
+        if given is None or given[0] != self.api_key:
+            text = "You have to be logged in to perform this action."
+            return Response.json({"code": "invalid_credentials", "message": text}, 401)
+        cost = 1 + (2 * len(_names(request, "include")) if route.name == "tickets_list" else 0)
+        total = self._budgets[""].take(cost=cost)
+        own = self._budgets.get(route.name)
+        allowances = [total] if own is None else [total, own.take()]
+        self._used = (total.limit, total.remaining, cost)
+        late = max(one.retry_after_seconds for one in allowances)
+        if all(one.is_allowed for one in allowances):
+            return None
+        return Response.json(
+            {"message": "You have exceeded the limit of requests per minute"},
+            429,
+            {**self._limit_headers(), "Retry-After": retry_after_text(late, self.time_scale)},
+        )
+
+    def not_found(self, request: Request) -> Response:
+        """404 without a body, as Freshdesk answers."""
+        return Response(404)
+
+    def bad_request(self, request: Request, detail: str) -> Response:
+        """400 for a body that is not JSON."""
+        return Response.json(
+            {"code": "invalid_json", "message": "Request body has invalid json format"}, 400
+        )
+
+    def touch(self, ticket_ids: Iterable[int], **fields: Any) -> None:
+        """Changes tickets as somebody in the product would: sets fields and moves `updated_at` to now."""
+        with self.lock:
+            changed = []
+            for number in ticket_ids:
+                ticket = self.account.tickets[number]
+                status = fields.get("status")
+                if status is not None:
+                    self.account.set_status(ticket, status)
+                changed.append({**ticket, **fields, "updated_at": self.account.stamp()})
+            self._keep("touched", {"tickets": changed})
+
+    def archive(self, ticket_id: int) -> None:
+        """Moves a ticket out of all lists; it answers 404 from now on."""
+        with self.lock:
+            self._keep("archived", {"archived": [ticket_id]})
+
+    def customer_reply(self, ticket_id: int, body: str) -> Record:
+        """Lets the requester of a ticket write."""
+        with self.lock:
+            return self.writes.customer_reply(ticket_id, body)
+
+    def _keep(self, kind: str, objects: Mapping[str, list[Any]]) -> None:
+        self.account.apply(objects)
+        self.ledger.append(kind, objects=objects)
+
+    def _counted(self, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """The handler's answer with the headers that tell the limit."""
+
+        def answer(request: Request) -> Response:
+            given = handler(request)
+            headers = {**self._limit_headers(), **given.headers}
+            return Response(given.status, given.content, headers, given.media_type)
+
+        return answer
+
+    def _limit_headers(self) -> dict[str, str]:
+        """Freshdesk writes these as decimals on some accounts."""
+        limit, remaining, used = self._used
+        return {
+            "X-RateLimit-Total": f"{limit:.1f}",
+            "X-RateLimit-Remaining": f"{remaining:.1f}",
+            "X-RateLimit-Used-CurrentRequest": str(used),
+        }
+
+    def _tickets(self, request: Request) -> Response:
+        problem = _refusal(request, _TICKET_QUERY) or self._refused_tickets(request)
+        if problem:
+            return problem
+        since = request.first("updated_since")
+        if since is None:
+            border = stamp(self.now() - CREATED_WITHIN)
+            keep = _keeps("created_at", border, includes_own=True)
+        else:
+            keep = _keeps(
+                "updated_at", stamp(datetime.fromisoformat(since)), self.includes_own_second
+            )
+        kind = request.first("filter")
+        rows = self.account.listed_tickets(
+            kind if kind in ("spam", "deleted") else "live",
+            request.first("order_by", "created_at") or "created_at",
+            request.first("order_type", "desc") == "desc",
+            keep,
+        )
+        includes = _names(request, "include")
+        answer = self._page(request, rows, lambda one: self._row(one, includes))
+        self._lists_given += 1
+        if self.after_list is not None:
+            self.after_list(self._lists_given)
+        return answer
+
+    def _refused_tickets(self, request: Request) -> Response | None:
+        problems = []
+        for name, allowed in (
+            ("filter", _TICKET_FILTERS),
+            ("order_by", _TICKET_ORDERS),
+            ("order_type", ("asc", "desc")),
+        ):
+            if request.first(name) not in (None, *allowed):
+                text = f"It should be one of these values: '{','.join(allowed)}'"
+                problems.append((name, text, "invalid_value"))
+        if not set(_names(request, "include")) <= set(_LIST_INCLUDES):
+            text = f"It should be one of these values: '{','.join(_LIST_INCLUDES)}'"
+            problems.append(("include", text, "invalid_value"))
+        problems += _bad_instant(request, "updated_since")
+        if not problems and int(request.first("page", "1") or 1) > self.last_page:
+            text = f"You cannot access tickets beyond the {self.last_page}th page. Please provide a smaller page number."
+            problems.append(("page", text, "invalid_value"))
+        return invalid(problems) if problems else None
+
+    def _row(self, ticket: Record, includes: Sequence[str]) -> Record:
+        hidden = {"description", "description_text", "stats", "conversations"}
+        if not self.list_has_attachments:
+            hidden.add("attachments")
+        row = {name: value for name, value in ticket.items() if name not in hidden}
+        return {**row, **self._included(ticket, includes)}
+
+    def _included(self, ticket: Record, includes: Sequence[str]) -> Record:
+        added: Record = {}
+        if "description" in includes:
+            added |= {name: ticket.get(name) for name in ("description", "description_text")}
+        if "stats" in includes:
+            added["stats"] = ticket["stats"]
+        if "requester" in includes:
+            added["requester"] = self.account.requester(ticket)
+        if "company" in includes:
+            company = self.account.companies.get(ticket.get("company_id") or 0)
+            added["company"] = {"id": company["id"], "name": company["name"]} if company else {}
+        if "conversations" in includes:
+            added["conversations"] = self.account.of_ticket(ticket["id"])[:_EMBEDDED]
+        return added
+
+    def _ticket(self, request: Request) -> Response:
+        includes = _names(request, "include")
+        if not set(includes) <= set(_VIEW_INCLUDES):
+            text = f"It should be one of these values: '{','.join(_VIEW_INCLUDES)}'"
+            return invalid([("include", text, "invalid_value")])
+        ticket = self.account.ticket(int(request.params["id"]))
+        if ticket is None:
+            return Response(404)
+        row = {name: value for name, value in ticket.items() if name != "stats"}
+        return Response.json({**row, **self._included(ticket, includes)})
+
+    def _conversations(self, request: Request) -> Response:
+        number = int(request.params["id"])
+        if self.account.ticket(number) is None:
+            return Response(404)
+        rows = self.account.of_ticket(number)
+        return _refusal(request, _PAGING) or self._page(request, rows, copy.copy)
+
+    def _contacts(self, request: Request) -> Response:
+        allowed = _PAGING | {"_updated_since", "state", "email", "mobile", "phone", "company_id"}
+        problems = _bad_instant(request, "_updated_since")
+        refused = _refusal(request, allowed) or (invalid(problems) if problems else None)
+        if refused:
+            return refused
+        since = request.first("_updated_since")
+        wants_deleted = request.first("state") == "deleted"
+        keep = _keeps("updated_at", stamp(datetime.fromisoformat(since)) if since else "", True)
+        rows = [
+            one
+            for one in self.account.contacts.values()
+            if bool(one.get("deleted")) == wants_deleted and keep(one)
+        ]
+        return self._page(request, sorted(rows, key=lambda one: str(one.get("name"))), copy.copy)
+
+    def _whole(self, records: Mapping[int, Record]) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            rows = [{k: v for k, v in one.items() if k != "agent_ids"} for one in records.values()]
+            return _refusal(request, _PAGING) or self._page(request, rows, copy.copy)
+
+        return self._counted(answer)
+
+    def _fields(self, request: Request) -> Response:
+        return _refusal(request, {"type"}) or Response.json(self.account.fields)
+
+    def _me(self, request: Request) -> Response:
+        agent = self.account.agents.get(self.writes.agent_id or 0)
+        return Response.json(agent) if agent else Response(404)
+
+    def _ratings(self, request: Request) -> Response:
+        if not self.has_surveys:
+            text = "The Surveys feature(s) is/are not supported in your plan. Please upgrade your account to use it."
+            return Response.json({"code": "require_feature", "message": text}, 403)
+        problems = _bad_instant(request, "created_since")
+        refused = _refusal(request, _PAGING | {"created_since", "user_id"})
+        if refused or problems:
+            return refused or invalid(problems)
+        since = request.first("created_since")
+        keep = _keeps("created_at", stamp(datetime.fromisoformat(since)) if since else "", True)
+        rows = [one for one in self.account.ratings.values() if keep(one)]
+        return self._page(request, sorted(rows, key=lambda one: str(one["created_at"])), copy.copy)
+
+    def _page(
+        self, request: Request, rows: Sequence[Record], shape: Callable[[Record], Record]
+    ) -> Response:
+        page = int(request.first("page", "1") or 1)
+        per_page = int(request.first("per_page", "30") or 30)
+        start = (page - 1) * per_page
+        headers = {}
+        if start + per_page < len(rows):
+            query = {name: values[0] for name, values in request.query.items()}
+            address = f"{self.base_url}{request.path}?{urlencode({**query, 'page': page + 1})}"
+            headers["Link"] = f'<{address}>; rel="next"'
+        return Response.json(
+            [shape(one) for one in rows[start : start + per_page]], headers=headers
+        )
+
+
+def _names(request: Request, name: str) -> list[str]:
+    return [word for word in (request.first(name) or "").split(",") if word]
+
+
+def _keeps(field: str, since: str, includes_own: bool) -> Callable[[Record], bool]:
+    if includes_own:
+        return lambda one: str(one.get(field) or "") >= since
+    return lambda one: str(one.get(field) or "") > since
+
+
+def _refusal(request: Request, allowed: Iterable[str]) -> Response | None:
+    """400 for a parameter that the list does not know, or a page or size out of range."""
+    known = set(allowed)
+    problems = [
+        (name, "Unexpected/invalid field in request", "invalid_field")
+        for name in request.query
+        if name not in known
+    ]
+    for name, most in (("page", None), ("per_page", 100)):
+        text = request.first(name)
+        if name not in known or text is None:
+            continue
+        if not text.isdigit() or int(text) < 1 or (most is not None and int(text) > most):
+            limit = f"a positive number not above {most}" if most else "a positive number"
+            problems.append((name, f"It should be {limit}", "invalid_value"))
+    return invalid(problems) if problems else None
+
+
+def _bad_instant(request: Request, name: str) -> list[tuple[str, str, str]]:
+    text = request.first(name)
+    try:
+        if text is not None and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(text)
+    except ValueError:
+        return [
+            (name, "It should be in the 'combined date and time ISO8601' format", "invalid_date")
+        ]
+    return []
