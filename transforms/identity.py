@@ -161,6 +161,7 @@ class _Resolver:
         self._parent: dict[_Node, _Node] = {}
         self._members: dict[_Node, list[_Node]] = {}
         self._reasons: dict[_Node, str] = {}
+        self._merge_reasons: dict[_Node, str] = {}
         self._owner: dict[Identity, _Node] = {}
         self._result = Resolution()
 
@@ -237,10 +238,12 @@ class _Resolver:
         if self._is_held_apart(first, second):
             self._result.held_apart.append(f"{reason}; a person decided that they are two")
             return
-        joining = self._members.pop(second)
-        # A known key may turn out to be the loser, on whichever side it stands.
-        for node in (*joining, *(one for one in self._members[first] if isinstance(one, str))):
+        kept, joining = self._members[first], self._members.pop(second)
+        for node in joining:
             self._reasons.setdefault(node, reason)
+        if any(isinstance(n, str) for n in kept) and any(isinstance(n, str) for n in joining):
+            for node in (*kept, *joining):
+                self._merge_reasons.setdefault(node, reason)
         self._parent[second] = first
         self._members[first] += joining
 
@@ -267,7 +270,7 @@ class _Resolver:
         records = [self._records[number] for number in numbers]
         key = known[0] if known else self._new_key(records)
         for loser in known[1:]:
-            self._result.merges.append(Merge(key, loser, self._reasons.get(loser, "")))
+            self._result.merges.append(Merge(key, loser, self._merge_reasons[loser]))
         for number, record in zip(numbers, records, strict=True):
             self._result.keys[(record.source_key, record.person.remote_id)] = key
             if self._known.get(("source", record.source_value)) != key:
