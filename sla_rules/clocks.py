@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sla_rules.cycles import Cycle
 from sla_rules.history import Moment
-from sla_rules.policy import Rules
+from sla_rules.policy import Policy, Rules
 from sla_rules.terms import Term
 
 
@@ -17,16 +17,16 @@ from sla_rules.terms import Term
 class Span:
     """A stretch of a cycle in which neither the ticket's state nor the promise changes.
 
-    `business_seconds` is the span's length in the clock's calendar; `is_counted` whether it is elapsed
-    time; `is_dropped` marks what lies before a restart.
+    `judged` is the promise whose target counts, `calendar` the one whose calendar does: the one in force
+    unless a rule says otherwise. `business_seconds` is the span's length in that calendar; `is_counted`
+    whether it is elapsed time; `is_dropped` marks what lies before a restart.
     """
 
     start: int
     end: int
     moment: Moment
-    term: Term
+    judged: Term
     calendar: Term
-    target_seconds: int
     is_counted: bool
     business_seconds: int = 0
     is_dropped: bool = False
@@ -38,6 +38,7 @@ class Clock:
 
     cycle: Cycle
     term: Term
+    policy: Policy
     calendar_name: str
     spans: list[Span]
     started: int
@@ -82,29 +83,30 @@ def measure(
         return None
     last = terms[-1]
     rules = last.policy.rules
-    spans = _spans(cycle, end, states, terms, rules, uncounted(rules, last))
-    if rules.priority_change == "restart":
-        _drop_before_restart(spans)
-    kept = [span for span in spans if not span.is_dropped]
+    spans = _spans(cycle, end, states, terms, uncounted(rules, last))
+    kept = spans[_restart(spans) if rules.priority_change == "restart" else 0 :]
+    for span in spans[: -len(kept)]:
+        span.is_dropped = True
+    _apply_rules(kept, rules, is_stopped=cycle.stop is not None)
     for span in kept:
         span.business_seconds = span.calendar.calendar.between_epoch(span.start, span.end)
     elapsed = sum(span.business_seconds for span in kept if span.is_counted)
-    paused = sum(span.business_seconds for span in kept if not span.is_counted)
+    total = sum(span.business_seconds for span in kept)
     breached = _breached(kept, rules)
     state = _state(cycle, kept[-1], breached)
-    target = kept[-1].target_seconds
+    target, calendar = kept[-1].judged.target_seconds, kept[-1].calendar
     due = _due(kept, elapsed, state, rules)
-    calendar = kept[-1].calendar
     threshold = rules.at_risk.threshold(target)
     return Clock(
         cycle=cycle,
-        term=last,
+        term=kept[-1].judged,
+        policy=last.policy,
         calendar_name=calendar.calendar_name,
         spans=spans,
         started=kept[0].start,
         target_seconds=target,
         elapsed_seconds=elapsed,
-        paused_seconds=paused,
+        paused_seconds=total - elapsed,
         due=due,
         due_next_open=None if due is None else calendar.calendar.next_open_epoch(due),
         breached=breached,
@@ -156,39 +158,42 @@ def _spans(
     end: int,
     states: Sequence[Moment],
     terms: Sequence[Term],
-    rules: Rules,
     uncounted: frozenset[str],
 ) -> list[Span]:
     spans: list[Span] = []
     for position, (state, term) in enumerate(zip(states, terms, strict=True)):
         start = cycle.start if position == 0 else min(max(state.second, cycle.start), end)
         finish = states[position + 1].second if position + 1 < len(states) else end
-        calendar = term
-        if rules.calendar_change == "last":
-            calendar = terms[-1]
-        elif rules.calendar_change == "at_start":
-            calendar = terms[0]
-        is_counted = state.status not in uncounted
         finish = max(start, min(finish, end))
-        spans.append(Span(start, finish, state, term, calendar, term.target_seconds, is_counted))
-    if cycle.stop is not None and rules.stopped_target == "at_start":
-        for span in spans:
-            span.target_seconds = terms[0].target_seconds
+        spans.append(Span(start, finish, state, term, term, state.status not in uncounted))
     return spans
 
 
-def _drop_before_restart(spans: Sequence[Span]) -> None:
-    """Mark what lies before the last change of priority; getting a first priority is no change."""
+def _restart(spans: Sequence[Span]) -> int:
+    """Position of the span of the last change of priority; getting a first priority is no change."""
     previous: str | None = None
-    restart = 0
+    found = 0
     for position, span in enumerate(spans):
         priority = span.moment.priority
         if priority is not None:
             if previous is not None and priority != previous:
-                restart = position
+                found = position
             previous = priority
-    for span in spans[:restart]:
-        span.is_dropped = True
+    return found
+
+
+def _apply_rules(spans: Sequence[Span], rules: Rules, *, is_stopped: bool) -> None:
+    """Which calendar counts, and which target judges, where promises changed on the way."""
+    if len(spans) == 1:
+        return
+    if rules.calendar_change != "cumulative":
+        chosen = spans[-1 if rules.calendar_change == "last" else 0].calendar
+        for span in spans:
+            span.calendar = chosen
+    if is_stopped and rules.stopped_target == "at_start":
+        first = spans[0].judged
+        for span in spans:
+            span.judged = first
 
 
 def _breached(spans: Sequence[Span], rules: Rules) -> int | None:
@@ -199,17 +204,17 @@ def _breached(spans: Sequence[Span], rules: Rules) -> int | None:
     """
     elapsed = 0
     broken: int | None = None
-    target = spans[0].target_seconds
+    target = spans[0].judged.target_seconds
     for span in spans:
-        if span.target_seconds != target:
-            target = span.target_seconds
+        if span.judged.target_seconds != target:
+            target = span.judged.target_seconds
             if elapsed < target:
                 broken = None
             elif elapsed > target and broken is None:
                 broken = span.start
         if not span.is_counted:
             continue
-        if broken is None and span.end >= span.start and elapsed + span.business_seconds >= target:
+        if broken is None and elapsed + span.business_seconds >= target:
             runs_out = _runs_out(span, target - elapsed, rules)
             if runs_out is not None and (
                 runs_out < span.end or (rules.equal == "breached" and runs_out == span.end)
@@ -241,7 +246,7 @@ def _state(cycle: Cycle, last: Span, breached: int | None) -> str:
 def _due(spans: Sequence[Span], elapsed: int, state: str, rules: Rules) -> int | None:
     """When the target runs out, or ran out; for a stopped clock as if it had gone on."""
     last = spans[-1]
-    target = last.target_seconds
+    target = last.judged.target_seconds
     if elapsed >= target:
         passed = 0
         for span in spans:

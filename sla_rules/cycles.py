@@ -113,12 +113,12 @@ def _next_reply(history: History, rules: Rules) -> list[Cycle]:
     comment on: many helpdesks leave a ticket solved after a word of thanks.
     """
     found: list[Cycle] = []
-    waiting: Message | None = None
-    had_reply = is_solved = False
     current: Cycle | None = None
+    waiting: Message | None = None
+    had_reply = is_solved = is_ended = False
     for step in _steps(history):
         if isinstance(step, Message):
-            if current is not None and current.is_cancelled:
+            if is_ended:
                 continue
             if step.actor_kind == "agent":
                 had_reply = had_reply or step.is_after_start
@@ -129,20 +129,18 @@ def _next_reply(history: History, rules: Rules) -> list[Cycle]:
             elif step.actor_kind == "customer" and had_reply and current is None:
                 waiting = waiting or step
         elif step.status in END_STATUSES:
-            waiting = None
+            is_ended, waiting = True, None
             if current is not None:
                 _end(current, step, rules)
         elif step.status in SOLVED_STATUSES:
-            if not is_solved:
-                waiting = None
+            waiting = waiting if is_solved else None
             had_reply = is_solved = True
             if current is not None:
                 _stop(current, step, step.status)
                 current = None
         else:
-            is_solved = False
-            if current is not None and current.is_cancelled:
-                _resume(current)
+            is_solved = is_ended = False
+            current = _restored(current)
         if waiting is not None and not is_solved and current is None:
             current = Cycle(len(found) + 1, waiting.second, waiting.index)
             found.append(current)
@@ -154,10 +152,10 @@ def _updates(history: History, rules: Rules) -> list[Cycle]:
     """Cycles from each public agent comment to the next one, or to solved."""
     found: list[Cycle] = []
     current: Cycle | None = None
-    is_solved = False
+    is_solved = is_ended = False
     for step in _steps(history):
         if isinstance(step, Message):
-            if step.actor_kind != "agent" or (current is not None and current.is_cancelled):
+            if is_ended or step.actor_kind != "agent":
                 continue
             if current is not None:
                 _stop(current, step, "next public comment")
@@ -166,6 +164,7 @@ def _updates(history: History, rules: Rules) -> list[Cycle]:
                 current = Cycle(len(found) + 1, step.second, step.index)
                 found.append(current)
         elif step.status in END_STATUSES:
+            is_ended = True
             if current is not None:
                 _end(current, step, rules)
         elif step.status in SOLVED_STATUSES:
@@ -177,9 +176,8 @@ def _updates(history: History, rules: Rules) -> list[Cycle]:
                     found.pop()
                 current = None
         else:
-            is_solved = False
-            if current is not None and current.is_cancelled:
-                _resume(current)
+            is_solved = is_ended = False
+            current = _restored(current)
     return found
 
 
@@ -214,6 +212,13 @@ def _end(cycle: Cycle, moment: Moment, rules: Rules) -> None:
     if cycle.stop is None:
         _stop(cycle, moment, moment.status)
         cycle.is_cancelled = not (moment.status == "merged" and rules.merge == "stop")
+
+
+def _restored(cycle: Cycle | None) -> Cycle | None:
+    """The open cycle of a ticket that is in service: one that its end had cancelled goes on."""
+    if cycle is not None and cycle.is_cancelled:
+        _resume(cycle)
+    return cycle if cycle is not None and cycle.stop is None else None
 
 
 def _resume(cycle: Cycle) -> None:

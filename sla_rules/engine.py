@@ -190,7 +190,10 @@ def _clocks(
     if history is None:
         return
     now = epoch_seconds(as_of)
-    policies = [book.policy_for(ticket, moment.second, now) for moment in history.moments]
+    if book.is_static:
+        policies = [book.policy_for(ticket, history.start, now)] * len(history.moments)
+    else:
+        policies = [book.policy_for(ticket, moment.second, now) for moment in history.moments]
     known = {policy for policy in policies if policy is not None}
     latest = next((policy for policy in reversed(policies) if policy is not None), None)
     if latest is None:
@@ -245,8 +248,8 @@ def _row(
         ticket_key=ticket.ticket_key,
         metric=metric,
         instance=clock.cycle.instance,
-        policy=clock.term.policy.name,
-        policy_version=clock.term.policy.version,
+        policy=clock.policy.name,
+        policy_version=clock.policy.version,
         priority=clock.term.priority,
         calendar=clock.calendar_name,
         target_seconds=clock.target_seconds,
@@ -271,7 +274,7 @@ def _intervals(metric: str, clock: Clock) -> Iterator[Interval]:
             continue
         counted = span.business_seconds if span.is_counted and not span.is_dropped else 0
         elapsed += counted
-        remaining = span.target_seconds - elapsed
+        remaining = span.judged.target_seconds - elapsed
         due = None
         if span.is_counted and not span.is_dropped and remaining >= 0:
             due = span.calendar.calendar.add_epoch(span.end, remaining)
@@ -281,14 +284,14 @@ def _intervals(metric: str, clock: Clock) -> Iterator[Interval]:
             metric=metric,
             instance=clock.cycle.instance,
             status=span.moment.status,
-            priority=span.term.priority,
+            priority=span.judged.priority,
             calendar=span.calendar.calendar_name,
             counted_seconds=counted,
             is_counted=span.is_counted and not span.is_dropped,
             why=_why(span, counted),
-            policy=span.term.policy.name,
-            policy_version=span.term.policy.version,
-            target_seconds=span.target_seconds,
+            policy=span.judged.policy.name,
+            policy_version=span.judged.policy.version,
+            target_seconds=span.judged.target_seconds,
             due_at=_instant(due),
             remaining_seconds=remaining,
         )
@@ -303,7 +306,7 @@ def _why(span: Span, counted: int) -> str:
         return f"{status}: the ticket was out of service"
     if not span.is_counted:
         return f"{status}: the clock stood still"
-    source = "" if span.term.source == "matrix" else f", contract {span.term.source}"
+    source = "" if span.judged.source == "matrix" else f", contract {span.judged.source}"
     if counted == 0:
         return f"{status}: outside the hours of {calendar}{source}"
     return f"{status}: {shown_duration(counted)} counted in {calendar}{source}"

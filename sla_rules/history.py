@@ -66,6 +66,7 @@ class Moment:
     """The ticket's state from an instant on, until the next moment. `second` is in epoch seconds."""
 
     index: int
+    occurred_at: datetime
     second: int
     status: str
     priority: str | None
@@ -124,15 +125,16 @@ def build_history(
     if ticket.created_at > as_of or _is_unknown(ticket.recorded_at, known_at):
         return None
     first = Moment(
-        0,
-        start,
-        _status(ticket.status),
-        _priority(ticket.priority),
-        ticket.calendar,
-        ticket.contract,
+        index=0,
+        occurred_at=ticket.created_at,
+        second=start,
+        status=_status(ticket.status),
+        priority=_priority(ticket.priority),
+        calendar=ticket.calendar,
+        contract=ticket.contract,
     )
-    moments, messages = [first], []
-    previous: Event | None = None
+    moments: list[Moment] = [first]
+    messages: list[Message] = []
     for index, event in enumerate(_in_order(events), start=1):
         if event.occurred_at > as_of:
             break
@@ -148,14 +150,14 @@ def build_history(
                     Message(index, event.occurred_at, second, event.actor_kind, is_after)
                 )
         elif event.field in _STATE_FIELDS:
-            _apply(event, previous, index, start, moments)
-            previous = event
+            _apply(event, index, start, moments)
             if moments[-1].status in END_STATUSES:
                 _drop_parting_words(event, messages)
             continue
         if every_event:
             second = max(start, floor(event.occurred_at.timestamp()))
-            moments.append(replace(moments[-1], index=index, second=second))
+            at = event.occurred_at
+            moments.append(replace(moments[-1], index=index, occurred_at=at, second=second))
     return History(ticket, start, moments, messages)
 
 
@@ -188,25 +190,22 @@ def _priority(word: str | None) -> str | None:
     return word if word in PRIORITIES else None
 
 
-def _apply(
-    event: Event, previous: Event | None, index: int, start: int, moments: list[Moment]
-) -> None:
-    """Add the moment that an event of the ticket's state brings, if it changes anything."""
-    last = moments[-1]
+def _apply(event: Event, index: int, start: int, moments: list[Moment]) -> None:
+    """Add the moment that an event of the ticket's state brings."""
     second = max(start, floor(event.occurred_at.timestamp()))
-    status, priority, calendar, contract = last.status, last.priority, last.calendar, last.contract
+    moment = replace(moments[-1], index=index, occurred_at=event.occurred_at, second=second)
     if event.field == "priority":
-        priority = _priority(event.new_value)
+        moment.priority = _priority(event.new_value)
     elif event.field == "calendar":
-        calendar = event.new_value or None
+        moment.calendar = event.new_value or None
     elif event.field == "contract":
-        contract = event.new_value or None
+        moment.contract = event.new_value or None
     else:
-        status = _next_status(event, previous, moments)
-    moments.append(Moment(index, second, status, priority, calendar, contract))
+        moment.status = _next_status(event, moments)
+    moments.append(moment)
 
 
-def _next_status(event: Event, previous: Event | None, moments: list[Moment]) -> str:
+def _next_status(event: Event, moments: list[Moment]) -> str:
     last = moments[-1].status
     if event.field in END_STATUSES:
         if str(event.new_value or "true").lower() in _UNSET:
@@ -215,9 +214,7 @@ def _next_status(event: Event, previous: Event | None, moments: list[Moment]) ->
     else:
         status = _status(event.new_value)
     if status in END_STATUSES:
-        if previous is not None and previous.occurred_at == event.occurred_at:
-            # A merge closes the ticket in the same update, in either order: that is no solve.
-            _undo_solve(previous, moments)
+        _undo_solve(event, moments)
         return status
     if last in END_STATUSES and status in SOLVED_STATUSES:
         # Helpdesks close what was merged or deleted; only work on the ticket brings it back.
@@ -231,9 +228,14 @@ def _drop_parting_words(event: Event, messages: list[Message]) -> None:
         messages.pop()
 
 
-def _undo_solve(previous: Event, moments: list[Moment]) -> None:
-    if previous.field == "status" and moments[-1].status in SOLVED_STATUSES and len(moments) > 1:
-        moments[-1].status = moments[-2].status
+def _undo_solve(event: Event, moments: list[Moment]) -> None:
+    """A merge closes the ticket in the same update, in either order: that is no solve."""
+    same = [m for m in moments[1:] if m.occurred_at == event.occurred_at]
+    if same:
+        before = moments[len(moments) - len(same) - 1].status
+        for moment in same:
+            if moment.status in SOLVED_STATUSES:
+                moment.status = before
 
 
 def _status_before_end(moments: Sequence[Moment]) -> str:
