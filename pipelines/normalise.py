@@ -110,6 +110,7 @@ def normalise_source(
     transform: SourceTransform,
     now: Callable[[], datetime],
     on_batch: Callable[[NormaliseReport], None] = lambda _report: None,
+    region: str | None = None,
 ) -> NormaliseReport:
     """Normalises every ticket that has a new raw version, in batches; then marks the versions as taken in.
 
@@ -127,7 +128,7 @@ def normalise_source(
         }
     newest = max(due.newest_raw_id.values())
     origin = Origin(client_key, source_key, transform.version, now(), newest)
-    people = PeopleLoader(client_key, source_key)
+    people = PeopleLoader(client_key, source_key, region)
     first = True
     for ticket_ids in [*chunks(due.ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
         with reading(engine) as connection:

@@ -4,24 +4,262 @@ Belongs here: reading what is known, asking `transforms.identity`, writing what 
 here: when two records are one person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
 from connectors.warehouse import aliases, loading
+from transforms.identity import Decision, PersonRow, Resolution, known_keys_of, resolve
 from transforms.model import Batch, SourceOrganisation, SourcePerson, SourceTeam, key_of
 
 Row = dict[str, Any]
 
+EVERY_SOURCE = "*"
+"""`source_key` of identities that hold across a client's sources."""
+
+_OWN_KEY = ""
+"""Marks an organisation in a `PersonRow` that is named by our key already."""
+
 
 class PeopleLoader:
-    """Keys of everybody seen in one run of a source; each record is written once, however often it comes."""
+    """Keys of everybody seen in one run of a source; each record is written once, however often it comes.
 
-    def __init__(self, client_key: str, source_key: str) -> None:
+    Args:
+        client_key: whose people.
+        source_key: where they come from.
+        region: country (ISO 3166 code) of phone numbers written without one.
+    """
+
+    def __init__(self, client_key: str, source_key: str, region: str | None = None) -> None:
         """Knows nobody yet."""
         self.client_key = client_key
         self.source_key = source_key
+        self.region = region
         self.person: dict[str, str] = {}
         self.organisation: dict[str, str] = {}
         self.team: dict[str, str] = {}
+        self._contacts: dict[tuple[str, str], str] | None = None
+        self._decisions: list[Decision] = []
+
+    def load(self, connection: Connection, batch: Batch) -> int:
+        """Writes those of the batch that were not seen yet in this run; returns how many rows changed."""
+        changed = self._load_organisations(connection, batch.organisations)
+        changed += self._load_teams(connection, batch.teams)
+        new = [person for person in batch.people if person.remote_id not in self.person]
+        changed += self._load_contacts(connection, [p for p in new if not p.is_agent])
+        return changed + self._load_agents(connection, [p for p in new if p.is_agent])
+
+    def _load_contacts(self, connection: Connection, people: Sequence[SourcePerson]) -> int:
+        if not people:
+            return 0
+        if self._contacts is None:
+            self._contacts = loading.known_identities(connection, self.client_key)
+            self._decisions = [
+                Decision(row["left_key"], row["right_key"], row["decision"])
+                for row in loading.contact_decisions(connection, self.client_key)
+            ]
+        given = [(self.source_key, person) for person in people]
+        touched = known_keys_of(self._contacts, given, self.region)
+        result = resolve(
+            self._contacts,
+            given,
+            self.client_key,
+            self._decisions,
+            present=_contacts_by_key(loading.read_contacts(connection, touched)),
+            region=self.region,
+        )
+        for merge in result.merges:
+            loading.repoint_contact(connection, merge.loser_key, merge.winner_key)
+            self._forget(merge.loser_key, merge.winner_key)
+        self._contacts.update({(one.kind, one.value): one.key for one in result.identities})
+        self._note(connection, result, "contact")
+        return loading.write_people(
+            connection,
+            contacts=[self._contact_row(person) for person in result.people],
+            identities=[
+                {
+                    "client_key": self.client_key,
+                    "kind": one.kind,
+                    "value": one.value,
+                    "contact_key": one.key,
+                    "reason": one.reason,
+                    "source_key": one.source_key,
+                }
+                for one in result.identities
+            ],
+        )
+
+    def _load_agents(self, connection: Connection, people: Sequence[SourcePerson]) -> int:
+        if not people:
+            return 0
+        known = {
+            _identity(text): key
+            for text, key in aliases.all_keys(
+                connection, self.client_key, EVERY_SOURCE, "agent_identity"
+            ).items()
+        }
+        given = [(self.source_key, person) for person in people]
+        present = loading.read_agents(connection, known_keys_of(known, given, self.region))
+        result = resolve(
+            known,
+            given,
+            self.client_key,
+            kind="agent",
+            present={
+                key: PersonRow(
+                    key, row["name"], row["email"], None, None, row["time_zone"], row["is_active"]
+                )
+                for key, row in present.items()
+            },
+            region=self.region,
+        )
+        self._note(connection, result, "agent")
+        aliases.set_aliases(
+            connection,
+            self.client_key,
+            EVERY_SOURCE,
+            "agent_identity",
+            {f"{one.kind}/{one.value}": one.key for one in result.identities},
+            "agent",
+        )
+        return loading.write_people(
+            connection,
+            agents=[
+                {
+                    "agent_key": person.key,
+                    "client_key": self.client_key,
+                    "name": person.name,
+                    "email": person.email,
+                    "time_zone": person.time_zone,
+                    "is_active": person.is_active,
+                }
+                for person in result.people
+            ],
+        )
+
+    def _load_organisations(
+        self, connection: Connection, organisations: Sequence[SourceOrganisation]
+    ) -> int:
+        new = [one for one in organisations if one.remote_id not in self.organisation]
+        if not new:
+            return 0
+        identities = {one.remote_id: _organisation_identities(one) for one in new}
+        every = [identity for own in identities.values() for identity in own]
+        known = aliases.known_keys(
+            connection, self.client_key, EVERY_SOURCE, "organisation_identity", every
+        )
+        rows: dict[str, Row] = {}
+        for one in sorted(new, key=lambda o: o.remote_id):
+            own = identities[one.remote_id]
+            key = next((known[i] for i in own if i in known), None)
+            key = key or key_of("organisation", self.client_key, EVERY_SOURCE, own[0])
+            known.update(dict.fromkeys(own, key))
+            self.organisation[one.remote_id] = key
+            row = rows.setdefault(key, self._organisation_row(key, one))
+            row["domains"] = sorted({*row["domains"], *one.domains})
+        aliases.set_aliases(
+            connection,
+            self.client_key,
+            EVERY_SOURCE,
+            "organisation_identity",
+            known,
+            "same domain or name",
+        )
+        aliases.set_aliases(
+            connection,
+            self.client_key,
+            self.source_key,
+            "organisation",
+            {one.remote_id: self.organisation[one.remote_id] for one in new},
+            "same domain or name",
+        )
+        return loading.write_people(connection, organisations=list(rows.values()))
+
+    def _load_teams(self, connection: Connection, teams: Sequence[SourceTeam]) -> int:
+        new = [one for one in teams if one.remote_id not in self.team]
+        if not new:
+            return 0
+        self.team.update(
+            aliases.keys_for(
+                connection, self.client_key, self.source_key, "team", [t.remote_id for t in new]
+            )
+        )
+        return loading.write_people(
+            connection,
+            teams=[
+                {
+                    "team_key": self.team[one.remote_id],
+                    "client_key": self.client_key,
+                    "source_key": self.source_key,
+                    "name": one.name,
+                }
+                for one in new
+            ],
+        )
+
+    def _note(self, connection: Connection, result: Resolution, kind: str) -> None:
+        keys = {alias.remote_id: alias.key for alias in result.aliases}
+        self.person.update(keys)
+        aliases.set_aliases(
+            connection, self.client_key, self.source_key, kind, keys, "see contact_identity"
+        )
+
+    def _forget(self, loser_key: str, winner_key: str) -> None:
+        self.person = {
+            remote: winner_key if key == loser_key else key for remote, key in self.person.items()
+        }
+        self._contacts = {
+            identity: winner_key if key == loser_key else key
+            for identity, key in (self._contacts or {}).items()
+        }
+
+    def _contact_row(self, person: PersonRow) -> Row:
+        organisation = None
+        if person.organisation is not None:
+            source_key, name = person.organisation
+            organisation = name if source_key == _OWN_KEY else self.organisation.get(name)
+        return {
+            "contact_key": person.key,
+            "client_key": self.client_key,
+            "name": person.name,
+            "email": person.email,
+            "phone": person.phone,
+            "language": person.language,
+            "organisation_key": organisation,
+        }
+
+    def _organisation_row(self, key: str, one: SourceOrganisation) -> Row:
+        return {
+            "organisation_key": key,
+            "client_key": self.client_key,
+            "name": one.name,
+            "domains": list(one.domains),
+            "external_id": one.external_id,
+        }
+
+
+def _contacts_by_key(rows: Mapping[str, Row]) -> dict[str, PersonRow]:
+    return {
+        key: PersonRow(
+            key=key,
+            name=row["name"],
+            email=row["email"],
+            phone=row["phone"],
+            language=row["language"],
+            organisation=(_OWN_KEY, row["organisation_key"]) if row["organisation_key"] else None,
+        )
+        for key, row in rows.items()
+    }
+
+
+def _identity(text: str) -> tuple[str, str]:
+    kind, _, value = text.partition("/")
+    return kind, value
+
+
+def _organisation_identities(one: SourceOrganisation) -> list[str]:
+    """By which an organisation is known across sources: its domains; its name only where it has none."""
+    domains: Iterable[str] = sorted({domain.strip().casefold() for domain in one.domains} - {""})
+    found = [f"domain/{domain}" for domain in domains]
+    return found or [f"name/{' '.join(one.name.casefold().split())}"]

@@ -4,9 +4,9 @@ Belongs here: which connector and which transform belong to a `type`. Adding a h
 `_SOURCES` beside its connector and its transform. Does not belong here: what they do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.contract import Source
@@ -14,11 +14,22 @@ from connectors.errors import ConfigurationError
 from connectors.file_export.layout import FileLayout
 from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
+from connectors.mailbox.mbox import MboxSource
 from pipelines.normalise import Records, SourceTransform
-from pipelines.settings import FileExportSettings, Settings, SettingsError, SourceSettings
+from pipelines.normalise_mail import MailTransform
+from pipelines.settings import (
+    FileExportSettings,
+    MailFilesSettings,
+    MailSettings,
+    Settings,
+    SettingsError,
+    SourceSettings,
+)
 from transforms import file_export
+from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
 from transforms.model import Batch
+from transforms.threads import ThreadPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class Wired:
     """A source's connector and its transform."""
 
     source: Source
-    transform: SourceTransform
+    transform: SourceTransform | MailTransform
 
 
 def label_of(client_key: str, source: SourceSettings) -> str:
@@ -102,6 +113,31 @@ def _file_export(
     )
 
 
+def _mail_transform(source: MailSettings, also_own: Iterable[str] = ()) -> MailTransform:
+    own = frozenset(address.casefold() for address in (*source.own_addresses, *also_own))
+    agents = frozenset(address.casefold() for address in source.agent_addresses)
+    return MailTransform(
+        MailboxPolicy(
+            own_addresses=own,
+            agent_addresses=agents,
+            agent_domains=frozenset(d.casefold().lstrip("@") for d in source.agent_domains),
+            solved_after=timedelta(days=source.solved_after_days),
+        ),
+        ThreadPolicy(own_addresses=own | agents),
+    )
+
+
+def _mail_files(
+    settings: Settings, _client_key: str, source: Any, _now: Callable[[], datetime]
+) -> Wired:
+    path = settings.path(source.path)
+    if source.type == "mbox":
+        return Wired(MboxSource(str(path)), _mail_transform(source))
+    kind = MaildirSource if source.type == "maildir" else EmlSource
+    return Wired(kind(path), _mail_transform(source))
+
+
 _SOURCES: Mapping[type[Any], Callable[..., Wired]] = {
     FileExportSettings: _file_export,
+    MailFilesSettings: _mail_files,
 }

@@ -264,6 +264,8 @@ def _comment(mail: _Mail) -> SourceComment:
         message_id=parsed.message_id,
         in_reply_to=parsed.in_reply_to,
         reference_ids=parsed.reference_ids,
+        bounced_ids=parsed.bounced_ids,
+        participants=parsed.headers.participants,
         thread_reason=placement.reason,
         copy_of_remote_id=placement.copy_of_remote_id,
         raw_stream="mails",

@@ -157,6 +157,8 @@ class SourceComment:
     message_id: str | None = None
     in_reply_to: tuple[str, ...] = ()
     reference_ids: tuple[str, ...] = ()
+    bounced_ids: tuple[str, ...] = ()
+    participants: tuple[str, ...] = ()
     thread_reason: str | None = None
     copy_of_remote_id: str | None = None
     raw_stream: str | None = None

@@ -191,6 +191,8 @@ def _comment_rows(comments: list[SourceComment], keys: Keys, origin: Origin) -> 
             "message_id": comment.message_id,
             "in_reply_to": list(comment.in_reply_to),
             "reference_ids": list(comment.reference_ids),
+            "bounced_ids": list(comment.bounced_ids),
+            "participants": list(comment.participants),
             "thread_reason": comment.thread_reason,
             "copy_of_key": comment_key(origin, copy_of) if copy_of else None,
             "raw_stream": comment.raw_stream,

@@ -65,3 +65,15 @@ def set_aliases(
         for remote_id, entity_key in keys.items()
     ]
     upsert(connection, entity_alias, rows)
+
+
+def all_keys(connection: Connection, client_key: str, source_key: str, kind: str) -> dict[str, str]:
+    """Remote id → our key, of everything of a kind."""
+    rows = connection.execute(
+        select(entity_alias.c.remote_id, entity_alias.c.entity_key).where(
+            entity_alias.c.client_key == client_key,
+            entity_alias.c.source_key == source_key,
+            entity_alias.c.kind == kind,
+        )
+    )
+    return {row.remote_id: row.entity_key for row in rows}

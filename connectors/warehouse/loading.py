@@ -65,6 +65,13 @@ def forget_tickets(connection: Connection, ticket_keys: Iterable[str]) -> None:
         delete_in(connection, table, table.c.ticket_key, keys)
 
 
+def created_at_of(connection: Connection, ticket_keys: Iterable[str]) -> dict[str, datetime]:
+    """Ticket key → when it was created, for those that have a row."""
+    statement = select(ticket.c.ticket_key, ticket.c.created_at)
+    rows = select_in(connection, statement, ticket.c.ticket_key, ticket_keys)
+    return {row.ticket_key: row.created_at for row in rows}
+
+
 def write_people(
     connection: Connection,
     *,
@@ -112,6 +119,12 @@ def read_contacts(connection: Connection, contact_keys: Iterable[str]) -> dict[s
     """The present rows of some contacts."""
     rows = select_in(connection, select(contact), contact.c.contact_key, contact_keys)
     return {row.contact_key: dict(row._mapping) for row in rows}
+
+
+def read_agents(connection: Connection, agent_keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The present rows of some agents."""
+    rows = select_in(connection, select(agent), agent.c.agent_key, agent_keys)
+    return {row.agent_key: dict(row._mapping) for row in rows}
 
 
 def contact_decisions(connection: Connection, client_key: str) -> list[dict[str, Any]]:

@@ -251,6 +251,8 @@ comment = Table(
     _text("message_id"),
     _json("in_reply_to"),
     _json("reference_ids"),
+    _json("bounced_ids"),
+    _json("participants"),
     _text("thread_reason"),
     _text("copy_of_key"),
     _text("raw_stream"),

@@ -100,6 +100,8 @@ def upgrade() -> None:
     sa.Column('message_id', types.SafeText(), nullable=True),
     sa.Column('in_reply_to', types.Json(), nullable=True),
     sa.Column('reference_ids', types.Json(), nullable=True),
+    sa.Column('bounced_ids', types.Json(), nullable=True),
+    sa.Column('participants', types.Json(), nullable=True),
     sa.Column('thread_reason', types.SafeText(), nullable=True),
     sa.Column('copy_of_key', types.SafeText(), nullable=True),
     sa.Column('raw_stream', types.SafeText(), nullable=True),
