@@ -3,13 +3,11 @@
 Belongs here: the list, its counts by level, the escalation rate. Does not belong here: when a step is due
 (`sla_rules`).
 
-A step finds its messages in the outbox by its key: the message's key is the step's key or begins with it;
-where no message has that key, the ticket's messages written down at the very instant the step was decided.
+A step finds its messages in the outbox by its key, which every message about it carries.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -22,14 +20,16 @@ from reports.period import Period
 from reports.records import records
 
 ESCALATION_RATE = (
-    "tickets with at least one escalation step decided in the period / tickets handled (open at the start "
-    "or created in the period)."
+    "tickets with at least one escalation step taken in the period / tickets handled (open at the start or "
+    "created in the period). Warnings before a breach and steps that were skipped are listed, not counted."
 )
+NO_ESCALATION = ("skipped", "warn")
+"""Actions that reached no higher level: a step that was passed over, a warning before the breach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Escalations:
-    """The rate, level → (steps, late steps), and every step with its channel and result, the latest first."""
+    """The rate, level → (steps taken, late ones), and every step with its channel and result, the latest first."""
 
     rate: Figure
     by_level: dict[str, tuple[int, int]]
@@ -37,7 +37,7 @@ class Escalations:
 
 
 def escalations(basis: Basis, period: Period) -> Escalations:
-    """All steps decided in the period, of whatever ticket; the rate is over tickets that count."""
+    """All steps decided in the period, of whatever ticket; the rate is over steps taken and tickets that count."""
     all_steps = basis.rows.escalations
     end = min(pd.Timestamp(period.end), basis.as_of)
     steps = all_steps[(all_steps["decided_at"] >= period.start) & (all_steps["decided_at"] < end)]
@@ -47,8 +47,9 @@ def escalations(basis: Basis, period: Period) -> Escalations:
     ]
     at_start = set(open_at(basis, pd.Timestamp(period.start)).index)
     handled = (at_start | set(created)) & set(counted["ticket_key"])
-    escalated = set(steps["ticket_key"]) & handled
-    levels = sorted(set(steps["level"]))
+    taken = steps[~steps["action"].isin(NO_ESCALATION)]
+    escalated = set(taken["ticket_key"]) & handled
+    levels = sorted(set(taken["level"]))
     return Escalations(
         rate=share(
             "escalation_rate",
@@ -60,8 +61,8 @@ def escalations(basis: Basis, period: Period) -> Escalations:
         ),
         by_level={
             level: (
-                int((steps["level"] == level).sum()),
-                int(((steps["level"] == level) & steps["is_late"]).sum()),
+                int((taken["level"] == level).sum()),
+                int(((taken["level"] == level) & taken["is_late"]).sum()),
             )
             for level in levels
         },
@@ -73,13 +74,11 @@ def _with_results(basis: Basis, steps: pd.DataFrame) -> pd.DataFrame:
     names = ["ticket_key", "number", "url", "subject", "priority", "organisation_name"]
     rows = steps.merge(basis.tickets[names], on="ticket_key", how="left")
     rows["delay_seconds"] = (rows["decided_at"] - rows["due_at"]).dt.total_seconds()
-    by_ticket: dict[str, list[dict[str, Any]]] = {}
+    by_key: dict[str, list[dict[str, Any]]] = {}
     for message in records(basis.rows.deliveries):
-        by_ticket.setdefault(message["ticket_key"], []).append(message)
-    found = [
-        _messages_of(row["escalation_key"], row["decided_at"], by_ticket.get(row["ticket_key"], []))
-        for row in records(rows)
-    ]
+        if message["action"] == "trigger" and message["created_at"] < basis.as_of:
+            by_key.setdefault(message["message_key"], []).append(message)
+    found = [by_key.get(key, []) for key in rows["escalation_key"]]
     rows["channel"] = _texts(", ".join(dict.fromkeys(m["channel"] for m in own)) for own in found)
     rows["result"] = _texts(_result(own) for own in found)
     rows["delivered_at"] = instants(
@@ -88,11 +87,6 @@ def _with_results(basis: Basis, steps: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values(
         ["decided_at", "escalation_key"], ascending=[False, True], kind="stable"
     ).reset_index(drop=True)
-
-
-def _messages_of(key: str, decided_at: datetime, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    by_key = [m for m in own if m["message_key"] == key or m["message_key"].startswith(f"{key}:")]
-    return by_key or [m for m in own if m["created_at"] == decided_at]
 
 
 def _result(messages: list[dict[str, Any]]) -> str:

@@ -178,7 +178,9 @@ class SheetWriter:
         for column, cell, width in zip(columns, cells, self._widths, strict=False):
             if column.kind == "wrapped" and cell.value is not None:
                 parts = str(cell.value).split("\n")
-                lines = max(lines, sum(math.ceil((len(part) + 1) / width) for part in parts))
+                lines = max(
+                    lines, sum(math.ceil((len(part) + 1) / (width * 1.08)) for part in parts)
+                )
         return None if lines == 1 else 13.0 * min(lines, MOST_LINES) + 4
 
     def _header_height(self, columns: Sequence[Column]) -> float:

@@ -136,6 +136,8 @@ def _dress(cell: Cell, kind: Kind, tone: Tone) -> None:
         ink = BLUE
     if kind.startswith("header"):
         fill = NAVY
+    elif kind in _BARE:
+        fill = None
     cell.font = Font(
         name=FONT,
         size=_FONT_SIZES.get(kind, 10),

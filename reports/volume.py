@@ -5,7 +5,7 @@ Belongs here: counts of tickets by source and channel. Does not belong here: the
 
 import pandas as pd
 
-from reports.basis import Basis
+from reports.basis import EXCLUSIONS, Basis
 from reports.figure import Figure, count
 from reports.period import Period
 
@@ -31,7 +31,10 @@ def volume_figures(basis: Basis, period: Period) -> list[Figure]:
             "Tickets created",
             len(created),
             CREATED,
-            excluded={str(k): int(v) for k, v in all_created["excluded_as"].value_counts().items()},
+            excluded={
+                EXCLUSIONS[str(k)].lower(): int(v)
+                for k, v in all_created["excluded_as"].value_counts().items()
+            },
         ),
         count("solved", "Tickets solved", int(solved["ticket_key"].nunique()), SOLVED),
     ]

@@ -21,8 +21,8 @@ def note(report: ReportFigures) -> str:
         for level, (steps, late) in report.escalations.by_level.items()
     )
     return (
-        "Every step that was decided in the period, the latest first, with what was sent and how it went. Delay: "
-        f"hours:minutes:seconds from due to decided. By level: {levels or 'none'}."
+        "Every step that was decided in the period, the latest first, with what was sent and how it went; grey ones were skipped. Delay: "
+        f"hours:minutes:seconds from due to decided. Taken by level: {levels or 'none'}."
     )
 
 
@@ -48,7 +48,9 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
         columns,
         records(report.escalations.steps),
         is_filtered=True,
-        tone=lambda r: "warning" if r["is_late"] else "plain",
+        tone=lambda r: (
+            "muted" if r["action"] == "skipped" else "warning" if r["is_late"] else "plain"
+        ),
         empty="No escalation step was decided in this period.",
     )
 

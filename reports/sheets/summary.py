@@ -15,7 +15,7 @@ from reports.styles import BLUE, GREY, NAVY, ORANGE, TEAL, TONES, Tone
 from reports.verdict import sentences, share_text
 
 TITLE = "Summary"
-WIDTHS = (40, 13, 13, 15, 17, 15, 12, 34)
+WIDTHS = (42, 15, 11, 15, 15, 18, 12, 34)
 NOTE = (
     "Green: goal reached. Amber: up to 5 points under it. Red: further under. "
     f"Grey: fewer than {SMALL_N} cases, too few to judge. Formulas: sheet Definitions."
