@@ -165,6 +165,7 @@ class ZendeskStandin(StandIn):
             get("events_export", "incremental/ticket_events", reads.ticket_events),
             get("me", "users/me", self._me),
             get("users_search", "users/search", reads.search_users),
+            get("users_show_many", "users/show_many", reads.show_many),
             get("user", rf"users/{number}", show("user", state.users.get)),
             get("users", "users", lambda request: reads.list("users", state.users, request)),
             get("organization", rf"organizations/{number}", show("organization", state.organizations.get)),

@@ -29,6 +29,10 @@ class RefusedError(Exception):
         self.field = field
 
 
+class ConflictError(Exception):
+    """A guarded update meets a ticket that changed since."""
+
+
 class Composer:
     """Makes the ledger's entries; changes nothing but to add a requester who is not known yet.
 
@@ -123,6 +127,8 @@ class Composer:
     def updated(self, ticket: Row, body: Mapping[str, Any]) -> dict[str, Any]:
         """The ledger entry of a changed ticket."""
         _check_words(body)
+        if body.get("safe_update") and body.get("updated_stamp") != ticket["updated_at"]:
+            raise ConflictError
         now = self._state.now()
         row = dict(ticket)
         changes = {

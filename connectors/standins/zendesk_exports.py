@@ -159,6 +159,16 @@ class Reads:
             }
         )
 
+    def show_many(self, request: Request) -> Response:
+        """Users by `ids`."""
+        ids = [
+            int(part) for part in (request.first("ids") or "").split(",") if part.strip().isdigit()
+        ]
+        rows = [self.render(user) for user in map(self._state.users.get, ids) if user]
+        return Response.json(
+            {"users": rows, "count": len(rows), "next_page": None, "previous_page": None}
+        )
+
     def one(self, key: str, row: Row | None) -> Response:
         """One row, or the vendor's 404."""
         if row is None:

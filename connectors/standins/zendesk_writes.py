@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.standins.server import Request, Response
-from connectors.standins.zendesk_compose import Composer, RefusedError
+from connectors.standins.zendesk_compose import Composer, ConflictError, RefusedError
 from connectors.standins.zendesk_exports import error
 from connectors.standins.zendesk_state import Row, ZendeskState, iso
 
@@ -88,6 +88,7 @@ class Writes:
         except RefusedError as refused:
             return _invalid(refused)
         self._state.record("user", user=user)
+        self._verify(_object(request, "user"), user, is_new)
         return Response.json({"user": user}, 201 if is_new else 200)
 
     def job(self, request: Request) -> Response:
@@ -162,6 +163,12 @@ class Writes:
             entry = self._composer.updated(ticket, body)
         except RefusedError as refused:
             return _invalid(refused)
+        except ConflictError:
+            return error(
+                409,
+                "UpdateConflict",
+                "Safe Update prevented the update due to outdated ticket data",
+            )
         self._state.record("ticket", **entry)
         if any(comment["public"] for comment in entry["comments"]):
             self._state.record("notification", ticket_id=ticket["id"], why="public reply")
@@ -183,6 +190,11 @@ class Writes:
         now = int(self._state.now().timestamp())
         row = {**ticket, **fields, "generated_timestamp": now}
         self._state.record("ticket", operation="system", ticket=row, comments=[], events=[])
+
+    def _verify(self, told: Mapping[str, Any], user: Row, is_new: bool) -> None:
+        """A new user with an address is mailed, unless the caller says otherwise."""
+        if is_new and user.get("email") and not told.get("skip_verify_email"):
+            self._state.record("notification", user_id=user["id"], why="verify your address")
 
     def _queue(
         self, request: Request, key: str, job_type: str, options: Mapping[str, Any]
@@ -225,6 +237,7 @@ class Writes:
                     "status": "Created" if is_new else "Updated",
                 }
                 self._state.record("user", user=user, result=result, **place)
+                self._verify(item, user, is_new)
                 return
             entry = self._composer.imported(item, bool(job["options"].get("archive_immediately")))
             result = {
