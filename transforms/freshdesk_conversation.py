@@ -6,6 +6,8 @@ Rules:
 - The description is the first comment, by the requester, or by an agent where the source is outbound e-mail.
 - `incoming` says customer, whoever the author is (an agent may be a requester); else the lists of agents and
   contacts decide; an unknown author of something outgoing is an agent who left; none at all is an automation.
+- What names an automation (`automation_id`) or calls itself an `auto_response` is automatic, and a bot's where it
+  is outgoing, whoever's name it carries.
 - A forward (source 8) goes to a third party and never to the requester: it is not public, so that it is no reply.
 - Chats repeat their description as the first message; that one is a copy.
 
@@ -111,7 +113,7 @@ def _comment(
         is_public=not body.get("private") and str(body.get("source")) != FORWARD_SOURCE,
         text=text,
         html=text_of(body, "body"),
-        is_automatic=kind == "bot",
+        is_automatic=kind == "bot" or _is_automatic(body),
         copy_of_remote_id=first.remote_id if is_copy else None,
         raw_stream="tickets",
         raw_remote_id=first.ticket_remote_id,
@@ -128,13 +130,17 @@ def _author_kind(
         return "bot"
     if body.get("incoming"):
         return "customer"
-    if author_id is None:
+    if author_id is None or _is_automatic(body):
         return "bot"
     if author_id in reading.agents:
         return "agent"
     if author_id in reading.contacts or author_id == id_of(ticket, "requester_id"):
         return "customer"
     return "agent"
+
+
+def _is_automatic(body: Mapping[str, Any]) -> bool:
+    return body.get("automation_id") is not None or body.get("auto_response") is True
 
 
 def _text(body: Mapping[str, Any], plain: str, html: str) -> str:

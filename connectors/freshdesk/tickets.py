@@ -1,4 +1,4 @@
-"""The stream `tickets`: live ones with their conversations, then spam, then deleted ones.
+"""The stream `tickets`: live ones with their conversations, then spam, then deleted ones with theirs.
 
 Belongs here: the walk through Freshdesk's ticket list that loses no row. Does not belong here: HTTP (`api`).
 
@@ -243,23 +243,22 @@ def _kept(seen: Mapping[str, tuple[str, ...]], since: datetime) -> dict[str, tup
 
 
 def _records(api: FreshdeskApi, name: str, rows: list[Row]) -> list[RawRecord]:
-    """The rows as records: live ones with their conversations, the others as tombstones without."""
-    if name != "live":
-        return [
-            _record({**row.body, name: True} if row.remote_id else row.body, row, True)
-            for row in rows
-        ]
+    """The rows as records: live and deleted ones with their children, spam without (it may be most of a mailbox)."""
+    is_tombstone = name != "live"
     readable = [row for row in rows if row.remote_id is not None]
-    told = api.children_of(
-        [(str(row.remote_id), "attachments" not in row.body) for row in readable]
-    )
-    children = {id(row): known for row, known in zip(readable, told, strict=True)}
+    wanted = [] if name == "spam" else readable
+    told = api.children_of([(str(row.remote_id), "attachments" not in row.body) for row in wanted])
+    children = {id(row): known for row, known in zip(wanted, told, strict=True)}
     records = []
     for row in rows:
+        if row.remote_id is None:
+            records.append(_record(row.body, row, is_tombstone))
+            continue
         known = children.get(id(row), Children())
         added = {"conversations": known.conversations, "attachments": known.attachments}
         added = {key: value for key, value in added.items() if value is not None}
-        records.append(_record({**row.body, **added} if added else row.body, row, False))
+        flag = {name: True} if is_tombstone else {}
+        records.append(_record({**row.body, **flag, **added}, row, is_tombstone))
     return records
 
 

@@ -97,7 +97,7 @@ def account(
     clock: Clock | None = None, policy: Policy | None = None, **options: Any
 ) -> Iterator[tuple[FreshdeskStandin, FreshdeskSource]]:
     clock = clock or Clock()
-    data = {
+    data: dict[str, Any] = {
         name: options.pop(name)
         for name in (
             "tickets",
@@ -254,12 +254,10 @@ def test_resumes_after_a_cut_at_every_page() -> None:
         wanted = {one["id"] for one in everything}
         for cut in range(1, len(whole)):
             before: list[Page] = []
-            stream = source.pull("tickets", None)
-            for page in stream:
+            for page in source.pull("tickets", None):
                 before.append(page)
                 if len(before) == cut:
                     break
-            stream.close()
             after = pull(source, cursor=json.loads(json.dumps(before[-1].cursor)))
             assert set(ids(before)) | set(ids(after)) == wanted
             again = pull(source, cursor=json.loads(json.dumps(before[-1].cursor)))
@@ -358,11 +356,14 @@ def test_ticket_that_is_archived_between_list_and_children_keeps_what_is_known()
 def test_spam_and_deleted_are_tombstones_and_may_come_back() -> None:
     clock = Clock()
     tickets = [ticket(1, START), ticket(2, START, spam=True), ticket(3, START, deleted=True)]
-    with account(clock, tickets=tickets) as (standin, source):
+    said = [conversation(10 + number, number) for number in (1, 2, 3)]
+    with account(clock, tickets=tickets, conversations=said) as (standin, source):
         pages = pull(source)
         records = {r.remote_id: r for page in pages for r in page.records}
         assert {k: r.is_tombstone for k, r in records.items()} == {"1": False, "2": True, "3": True}
-        assert json.loads(records["2"].payload)["spam"] is True
+        known = {k: json.loads(r.payload) for k, r in records.items()}
+        assert known["2"]["spam"] is True and "conversations" not in known["2"]
+        assert known["3"]["deleted"] is True and known["3"]["conversations"][0]["id"] == 13
         clock.now += timedelta(minutes=10)
         standin.touch([3], deleted=False)
         standin.touch([1], deleted=True)

@@ -184,6 +184,9 @@ def test_authors_and_visibility_of_conversations() -> None:
                 conversation(18, "08:17:00Z", source=8),
                 conversation(19, "08:18:00Z", user_id=901),
                 conversation(20, "08:19:00Z", user_id=902),
+                conversation(21, "08:20:00Z", automation_id=5),
+                conversation(22, "08:21:00Z", auto_response=True, incoming=True, user_id=50),
+                conversation(23, "08:22:00Z", auto_response=False, automation_id=None),
             ]
         ),
         bot_user_ids=["901"],
@@ -201,6 +204,9 @@ def test_authors_and_visibility_of_conversations() -> None:
         ("18", "agent", False, False),
         ("19", "bot", True, True),
         ("20", "bridge", True, False),
+        ("21", "bot", True, True),
+        ("22", "customer", True, True),
+        ("23", "agent", True, False),
     ]
     assert batch.comments[1].raw_stream == "tickets" and batch.comments[1].raw_remote_id == "7"
 

@@ -229,7 +229,8 @@ def test_update_moves_updated_at_and_keeps_the_stats(client: Client, clock: Cloc
         clock.now += timedelta(minutes=1)
         response = client.call("PUT", "tickets/2", json=changes)
         assert response.status_code == 200, response.text
-        return client.call("GET", "tickets/2?include=stats").json()
+        view: dict[str, Any] = client.call("GET", "tickets/2?include=stats").json()
+        return view
 
     at = [stamp(NOW + timedelta(minutes=number)) for number in range(6)]
     assert put(status=3)["stats"]["pending_since"] == at[1]
