@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     update,
 )
 
@@ -42,7 +43,6 @@ RETRY_AFTER_CAP_SECONDS = 900.0
 GIVE_UP_AFTER = timedelta(hours=24)
 PAGE_BUDGET = timedelta(minutes=3)
 """A page that has not been taken in for this long goes to another channel as well."""
-PAGE_CHANNELS = ("pagerduty",)
 
 _UNKNOWN = "unknown"
 _REFUSED = "refused"
@@ -164,6 +164,7 @@ def claim(
     """
     if lane in _held_lanes(connection, now):
         return []
+    _lock(connection, lane)
     _cancel_resolved(connection, now, lane)
     statement = (
         select(delivery)
@@ -294,6 +295,19 @@ def release(connection: Connection, claimed: Sequence[Claimed]) -> None:
                 outcome=one.previous_outcome,
             )
         )
+
+
+def release_own(connection: Connection, owner: str) -> int:
+    """Gives back what a worker of this name held when it died; what it was sending is a possible repeat.
+
+    Only for an owner whose name no other running worker has: then there is no need to wait for its leases.
+    """
+    result = connection.execute(
+        update(delivery)
+        .where(delivery.c.state == "pending", delivery.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None)
+    )
+    return result.rowcount
 
 
 def hold_lane(connection: Connection, lane: Lane, now: datetime, until: datetime) -> None:
@@ -446,6 +460,15 @@ def _cancel_resolved(connection: Connection, now: datetime, lane: Lane) -> None:
         .where(*_is_free(now), *_in_lane(lane), delivery.c.action == "resolve", was_never_sent)
         .values(state="cancelled", outcome=f"{_REFUSED}: resolved before the page was sent")
     )
+
+
+def _lock(connection: Connection, lane: Lane) -> None:
+    """PostgreSQL: claims of one lane come one after the other, so that none can deadlock another."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+            {"name": f"lane:{lane.channel} {lane.destination}"},
+        )
 
 
 def _held_lanes(connection: Connection, now: datetime) -> set[Lane]:
