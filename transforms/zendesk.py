@@ -19,6 +19,15 @@ from datetime import datetime
 from typing import Any
 
 from transforms.model import Batch, RawRecord, SourceChange, SourceRating, SourceTicket
+from transforms.payload import (
+    UnreadableError,
+    id_of,
+    object_of,
+    required_id,
+    required_instant,
+    text_of,
+    texts_of,
+)
 from transforms.zendesk_history import (
     Event,
     changes_of,
@@ -31,16 +40,9 @@ from transforms.zendesk_people import read_groups, read_organizations, read_user
 from transforms.zendesk_words import (
     PRIORITY_WORDS,
     STATUS_WORDS,
-    MalformedError,
     Reading,
     channel_of,
-    id_of,
-    payload_of,
     relation_of,
-    required_id,
-    required_instant,
-    text_of,
-    texts_of,
 )
 
 VERSION = "zendesk-1"
@@ -90,11 +92,11 @@ def normalise(
     known: set[str] = set()
     for record in records.get("tickets", ()):
         try:
-            body = payload_of(record)
+            body = object_of(record)
             ticket_id = required_id(body, "id")
             _read_ticket(reading, body, events.get(ticket_id, []), merged_into, rated)
             known.add(ticket_id)
-        except MalformedError as error:
+        except UnreadableError as error:
             reading.reject(record, error)
     for ticket_id in events.keys() - known:
         reading.warn(
@@ -236,12 +238,12 @@ def _read_ratings(reading: Reading, records: Iterable[RawRecord]) -> set[str]:
     rated: set[str] = set()
     for record in records:
         try:
-            body = payload_of(record)
+            body = object_of(record)
             score = str(body.get("score") or "").lower()
             if score in ("offered", "unoffered"):
                 continue
             if score not in SCORES:
-                raise MalformedError("unknown score", f"score={body.get('score')!r}")
+                raise UnreadableError("unknown score", f"score={body.get('score')!r}")
             ticket_id = required_id(body, "ticket_id")
             moment = "updated_at" if body.get("updated_at") else "created_at"
             reading.batch.ratings.append(
@@ -256,7 +258,7 @@ def _read_ratings(reading: Reading, records: Iterable[RawRecord]) -> set[str]:
                 )
             )
             rated.add(ticket_id)
-        except MalformedError as error:
+        except UnreadableError as error:
             reading.reject(record, error)
     return rated
 

@@ -24,19 +24,21 @@ from transforms.model import (
     SourceChange,
     SourceComment,
 )
+from transforms.payload import (
+    UnreadableError,
+    id_of,
+    instant_of,
+    object_of,
+    required_id,
+    text_of,
+)
 from transforms.zendesk_words import (
     MARKER,
     SYSTEM_USER,
-    MalformedError,
     Reading,
     channel_of,
-    id_of,
-    instant_of,
     is_automation,
-    payload_of,
     relation_of,
-    required_id,
-    text_of,
 )
 
 FIELDS: Mapping[str, str] = {
@@ -77,8 +79,8 @@ def read_events(reading: Reading, records: Iterable[RawRecord]) -> dict[str, lis
     by_ticket: dict[str, list[Event]] = {}
     for record in records:
         try:
-            event = _event(payload_of(record))
-        except MalformedError as error:
+            event = _event(object_of(record))
+        except UnreadableError as error:
             reading.reject(record, error)
             continue
         by_ticket.setdefault(event.ticket_id, []).append(event)
@@ -109,7 +111,7 @@ def comments_of(
                     continue
                 try:
                     comment = _comment(reading, event, index, child, requester)
-                except MalformedError as error:
+                except UnreadableError as error:
                     reading.reject(_record_of(event), error)
                     continue
                 comments[comment.remote_id] = comment
@@ -221,10 +223,10 @@ def _event(body: dict[str, Any]) -> Event:
     if children is None:
         children = body.get("events")
     if not isinstance(children, list):
-        raise MalformedError("missing child_events", f"child_events={children!r}")
+        raise UnreadableError("missing child_events", f"child_events={children!r}")
     at = instant_of(body, "created_at") or _epoch(body.get("timestamp"))
     if at is None:
-        raise MalformedError("missing created_at", f"timestamp={body.get('timestamp')!r}")
+        raise UnreadableError("missing created_at", f"timestamp={body.get('timestamp')!r}")
     return Event(
         remote_id=required_id(body, "id"),
         ticket_id=required_id(body, "ticket_id"),
@@ -240,7 +242,7 @@ def _epoch(value: Any) -> datetime | None:
     try:
         return datetime.fromtimestamp(value, UTC)
     except (OverflowError, OSError, ValueError):
-        raise MalformedError("unreadable timestamp", repr(value)) from None
+        raise UnreadableError("unreadable timestamp", repr(value)) from None
 
 
 def _record_of(event: Event) -> RawRecord:
@@ -333,7 +335,7 @@ def _attachments(reading: Reading, event: Event, values: Any) -> tuple[SourceAtt
     for value in values if isinstance(values, list) else ():
         remote_id = id_of(value, "id") if isinstance(value, dict) else None
         if remote_id is None:
-            reading.reject(_record_of(event), MalformedError("attachment without id", repr(value)))
+            reading.reject(_record_of(event), UnreadableError("attachment without id", repr(value)))
             continue
         size = value.get("size")
         found.append(

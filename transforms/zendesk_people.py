@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from transforms.model import RawRecord, SourceOrganisation, SourcePerson, SourceTeam
-from transforms.zendesk_words import (
-    MalformedError,
-    Reading,
+from transforms.payload import (
+    UnreadableError,
     id_of,
-    payload_of,
+    object_of,
     required_id,
     text_of,
     texts_of,
+)
+from transforms.zendesk_words import (
+    Reading,
 )
 
 AGENT_ROLES = frozenset({"agent", "admin"})
@@ -24,8 +26,8 @@ def read_users(reading: Reading, records: Iterable[RawRecord]) -> None:
     """Adds people and remembers who is an agent, for the tickets that are read afterwards."""
     for record in records:
         try:
-            person = _person(payload_of(record))
-        except MalformedError as error:
+            person = _person(object_of(record))
+        except UnreadableError as error:
             reading.reject(record, error)
             continue
         reading.roles[person.remote_id] = person.is_agent
@@ -36,7 +38,7 @@ def read_organizations(reading: Reading, records: Iterable[RawRecord]) -> None:
     """Adds the customers' companies."""
     for record in records:
         try:
-            body = payload_of(record)
+            body = object_of(record)
             remote_id = required_id(body, "id")
             reading.batch.organisations.append(
                 SourceOrganisation(
@@ -46,7 +48,7 @@ def read_organizations(reading: Reading, records: Iterable[RawRecord]) -> None:
                     external_id=id_of(body, "external_id"),
                 )
             )
-        except MalformedError as error:
+        except UnreadableError as error:
             reading.reject(record, error)
 
 
@@ -54,11 +56,11 @@ def read_groups(reading: Reading, records: Iterable[RawRecord]) -> None:
     """Adds the teams."""
     for record in records:
         try:
-            body = payload_of(record)
+            body = object_of(record)
             remote_id = required_id(body, "id")
             name = text_of(body, "name") or f"Group {remote_id}"
             reading.batch.teams.append(SourceTeam(remote_id, name))
-        except MalformedError as error:
+        except UnreadableError as error:
             reading.reject(record, error)
 
 
