@@ -150,9 +150,7 @@ def imported_tickets(
 
 
 def _mails_left_out(connection: Connection, batch: Sequence[Row]) -> set[str]:
-    mails = ledger.mails_of(
-        connection, batch[0]["run_key"], (item["ticket_key"] for item in batch)
-    )
+    mails = ledger.mails_of(connection, batch[0]["run_key"], (item["ticket_key"] for item in batch))
     return {mail["remote_id"] for mail in mails if mail["decision"] in ("excluded", "held")}
 
 

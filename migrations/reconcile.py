@@ -30,6 +30,7 @@ class Reconciliation:
     tickets: dict[str, int]
     tickets_in_target: int
     tickets_verified: int
+    was_closed: bool = False
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -62,6 +63,10 @@ def reconcile(
         source = ledger.source_mails(connection, client_key, source_key)
         mails = ledger.items(connection, run_key, "mail")
         tickets = ledger.items(connection, run_key, "ticket")
+        state = next(
+            (r["state"] for r in ledger.runs(connection, client_key) if r["run_key"] == run_key),
+            None,
+        )
     moved = [item for item in tickets if item["decision"] == "moved"]
     in_target = _count_in_target(moved, helpdesk)
     result = Reconciliation(
@@ -71,6 +76,7 @@ def reconcile(
         dict(Counter(item["decision"] for item in tickets)),
         in_target,
         count_verified(moved),
+        state == "closed",
         _faults(source, mails, tickets, moved, in_target),
     )
     with writing(engine) as connection:

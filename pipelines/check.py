@@ -12,7 +12,7 @@ from connectors.warehouse import schema
 from pipelines.rules import load_rules
 from pipelines.runtime import Runtime
 from pipelines.settings import SettingsError
-from pipelines.wiring import notifiers_of, wire
+from pipelines.wiring import open_notifiers, wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,15 @@ def check_everything(runtime: Runtime) -> Iterator[Checked]:
     )
     for client_key, client in runtime.settings.clients.items():
         yield Checked(client_key, "rules", _rules(runtime, client_key))
+        told: set[tuple[str, str]] = set()
         for source in client.sources:
             yield Checked(client_key, source.type, _source(runtime, client_key, source))  # type: ignore[attr-defined]
-        for notifier in notifiers_of(runtime.settings, client_key):
-            yield Checked(client_key, notifier.notifier.channel, notifier.notifier.check())
+        for purpose in ("page", "digest", "report"):
+            with open_notifiers(client, purpose) as notifiers:
+                for one in notifiers:
+                    if (one.channel, one.destination) not in told:
+                        told.add((one.channel, one.destination))
+                        yield Checked(client_key, one.channel, one.check())
 
 
 def _rules(runtime: Runtime, client_key: str) -> CheckResult:

@@ -28,8 +28,6 @@ TICKETS_PER_TRANSACTION = 500
 
 _CLOCK_FIELDS = tuple(ClockRow.__dataclass_fields__)
 _TIMER_FIELDS = tuple(Timer.__dataclass_fields__)
-_SEQUENCE = {"trigger": 1, "acknowledge": 2, "resolve": 3}
-"""Order of the messages of one key: a resolve never overtakes its trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ def escalate_client(
     destinations: Sequence[Destination],
     live_from: datetime | None,
     as_of: datetime,
+    queued_at: datetime | None = None,
 ) -> EscalationReport:
     """Settles every timer of a client that is due at `as_of`. Doing so again changes nothing.
 
@@ -69,14 +68,19 @@ def escalate_client(
         destinations: who is told.
         live_from: what was due before it is written down and never told.
         as_of: aware instant of the decision.
+        queued_at: when the messages enter the outbox; `as_of` when left out. A rehearsal of the past differs.
     """
     report = EscalationReport()
-    round_ = _Round(client_key, client_name, rules, destinations, live_from, as_of)
+    round_ = _Round(
+        client_key, client_name, rules, destinations, live_from, as_of, queued_at or as_of
+    )
     with reading(engine) as connection:
         keys = escalations.tickets_to_look_at(connection, client_key, as_of)
     for batch in chunks(keys, TICKETS_PER_TRANSACTION):
         with writing(engine) as connection:
             round_.settle(connection, batch, report)
+    with writing(engine) as connection:
+        escalations.set_last_tick(connection, client_key, as_of)
     return report
 
 
@@ -91,7 +95,9 @@ class _Round:
         destinations: Sequence[Destination],
         live_from: datetime | None,
         as_of: datetime,
+        queued_at: datetime,
     ) -> None:
+        self.queued_at = queued_at
         self.client_key = client_key
         self.client_name = client_name
         self.rules = rules
@@ -170,7 +176,7 @@ class _Round:
             connection,
             self.client_key,
             [
-                audit.AuditEntry(
+                audit.AuditItem(
                     action=f"escalation.{d.outcome}",
                     subject=d.timer.timer_key,
                     occurred_at=self.as_of,
@@ -206,7 +212,7 @@ class _Round:
             "rule_version": decision.rule_version,
         }
 
-    def _deliveries(self, decision: Decision, card: Row) -> list[Row]:
+    def _deliveries(self, decision: Decision, card: Row) -> list[outbox.NewDelivery]:
         body = decision_body(decision, card, self.client_name)
         return [
             self._row(destination, decision.timer.timer_key, "trigger", card["ticket_key"], body)
@@ -214,7 +220,9 @@ class _Round:
             if decision.action == "page" or not destination.wakes
         ]
 
-    def _follow_ups(self, connection: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
+    def _follow_ups(
+        self, connection: Connection, outcomes: Sequence[Outcome]
+    ) -> list[outbox.NewDelivery]:
         wanted = {f.message_key: f for outcome in outcomes for f in outcome.follow_ups}
         sent = escalations.sent_triggers(connection, wanted)
         return [
@@ -230,16 +238,20 @@ class _Round:
         ]
 
     def _row(
-        self, destination: Destination, key: str, action: str, ticket_key: str, body: Row
-    ) -> Row:
-        return outbox.delivery_row(
+        self,
+        destination: Destination,
+        key: str,
+        action: outbox.Action,
+        ticket_key: str,
+        body: Row,
+    ) -> outbox.NewDelivery:
+        return outbox.NewDelivery(
             client_key=self.client_key,
             channel=destination.channel,
             destination=destination.address,
             message_key=key,
             action=action,
-            sequence=_SEQUENCE[action],
             ticket_key=ticket_key,
             body=body,
-            created_at=self.as_of,
+            created_at=self.queued_at,
         )

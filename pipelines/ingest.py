@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from connectors.contract import Source
 from connectors.errors import ConnectorError
 from pipelines.duplicates import link_duplicates
-from pipelines.normalise import NormaliseReport, normalise_source
+from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
+from pipelines.normalise_mail import MailTransform, normalise_mailbox
 from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.wiring import label_of, sources_of, wire
+from transforms.identity import region_of_zone
 
 Progress = Callable[[str, str, int], None]
 """(source, what, how many so far)"""
@@ -71,16 +73,33 @@ def ingest_client(
         except ConnectorError as error:
             outcome.error = error
         # What was pulled before a failure is normalised all the same: it is committed and whole.
-        outcome.normalise = normalise_source(
-            runtime.engine,
-            client_key,
-            source.id,
-            wired[source.id].transform,
-            runtime.now,
-            lambda done: progress(done.source_key, "tickets", done.tickets),
+        outcome.normalise = normalise(
+            runtime, client_key, source.id, wired[source.id].transform, progress
         )
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report
+
+
+def normalise(
+    runtime: Runtime,
+    client_key: str,
+    source_key: str,
+    transform: SourceTransform | MailTransform,
+    progress: Progress = _silent,
+) -> NormaliseReport:
+    """Normalises what is new in one source, mailbox or not."""
+    region = region_of_zone(runtime.settings.client(client_key).time_zone)
+
+    def on_batch(done: NormaliseReport) -> None:
+        progress(source_key, "tickets", done.tickets)
+
+    if isinstance(transform, MailTransform):
+        return normalise_mailbox(
+            runtime.engine, client_key, source_key, transform, runtime.now, on_batch, region
+        )
+    return normalise_source(
+        runtime.engine, client_key, source_key, transform, runtime.now, on_batch, region
+    )
 
 
 def _pull(

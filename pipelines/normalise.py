@@ -7,7 +7,6 @@ what a vendor's record means (`transforms`), how a row is written (`connectors.w
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
@@ -24,20 +23,19 @@ TICKETS_PER_BATCH = 1_000
 Records = Mapping[str, Sequence[RawRecord]]
 
 
-class SourceTransform(Protocol):
-    """What a source's transform tells the pipeline about itself."""
+@dataclass(frozen=True, slots=True)
+class SourceTransform:
+    """A transform whose records name their ticket (everything but mail), and what it wants to be given."""
 
     version: str
     ticket_streams: tuple[str, ...]
     """Streams whose records belong to a ticket (`ticket_remote_id`)."""
     reference_streams: tuple[str, ...]
     """Streams of people, teams, organisations, fields: given whole with every batch."""
-    versioned_streams: frozenset[str]
+    normalise: Callable[[Records], Batch]
+    """Raw records of whole tickets, and the reference records, as a batch of the model."""
+    versioned_streams: frozenset[str] = frozenset()
     """Streams of which every version is given, not only the latest: their history lies in the differences."""
-
-    def normalise(self, records: Records) -> Batch:
-        """Latest raw records of whole tickets, and the reference records, as a batch of the model."""
-        ...
 
 
 @dataclass(slots=True)

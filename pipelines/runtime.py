@@ -3,10 +3,11 @@
 Belongs here: opening and closing these. Does not belong here: work.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -25,6 +26,8 @@ class Runtime:
     settings: Settings
     engine: Engine
     now: Callable[[], datetime]
+    sending_clock: Callable[[], datetime]
+    """The clock of retries and leases: `now`, but it runs on where `now` stands still for a demo."""
 
 
 def wall_clock() -> datetime:
@@ -47,7 +50,8 @@ def opened(
     try:
         schema.prepare(engine)
         _write_clients(engine, settings)
-        yield Runtime(settings, engine, now or _clock_of(settings))
+        clock = now or _clock_of(settings)
+        yield Runtime(settings, engine, clock, _running(clock) if settings.clock else clock)
     finally:
         engine.dispose()
 
@@ -58,6 +62,11 @@ def _clock_of(settings: Settings) -> Callable[[], datetime]:
         return wall_clock
     standing = clock.astimezone(UTC)
     return lambda: standing
+
+
+def _running(clock: Callable[[], datetime]) -> Callable[[], datetime]:
+    started = time.monotonic()
+    return lambda: clock() + timedelta(seconds=time.monotonic() - started)
 
 
 def _write_clients(engine: Engine, settings: Settings) -> None:

@@ -107,6 +107,10 @@ class ZendeskSettings(SourceSettings):
         """The account's address; `base_url` wins over `subdomain`."""
         return self.base_url or f"https://{self.subdomain}.zendesk.com"
 
+    def agent_address(self) -> str:
+        """Where people open a ticket: the account's own name where it is given, else `base_url`."""
+        return f"https://{self.subdomain}.zendesk.com" if self.subdomain else self.address()
+
     def model_post_init(self, _context: Any) -> None:
         """Refuses an account without any address."""
         if not self.base_url and not self.subdomain:
@@ -124,6 +128,10 @@ class FreshdeskSettings(SourceSettings):
     def address(self) -> str:
         """The account's address; `base_url` wins over `domain`."""
         return self.base_url or f"https://{self.domain}"
+
+    def agent_address(self) -> str:
+        """Where people open a ticket: the account's own domain where it is given, else `base_url`."""
+        return f"https://{self.domain}" if self.domain else self.address()
 
     def model_post_init(self, _context: Any) -> None:
         """Refuses an account without any address."""

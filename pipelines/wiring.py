@@ -4,47 +4,46 @@ Belongs here: which connector and which transform belong to a `type`. Adding a h
 `_SOURCES` beside its connector and its transform. Does not belong here: what they do.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.contract import Source
+from connectors.contract import Helpdesk, Notifier, Source
 from connectors.errors import ConfigurationError
 from connectors.file_export.layout import FileLayout
 from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
+from connectors.freshdesk.source import FreshdeskSource
+from connectors.mailbox.imap import ImapSource
+from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
-from pipelines.normalise import Records, SourceTransform
+from connectors.pagerduty import PagerDutyNotifier
+from connectors.slack import SlackNotifier
+from connectors.warehouse.outbox import Lane
+from connectors.zendesk.helpdesk import ZendeskHelpdesk
+from connectors.zendesk.source import ZendeskSource
+from pipelines.escalate import Destination
+from pipelines.normalise import SourceTransform
 from pipelines.normalise_mail import MailTransform
 from pipelines.settings import (
+    ClientSettings,
     FileExportSettings,
+    FreshdeskSettings,
+    ImapSettings,
     MailFilesSettings,
     MailSettings,
+    PagerDutySettings,
     Settings,
     SettingsError,
     SourceSettings,
+    ZendeskSettings,
 )
-from transforms import file_export
+from transforms import file_export, freshdesk, zendesk
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
-from transforms.model import Batch
 from transforms.threads import ThreadPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTransform:
-    """A transform whose records name their ticket: everything but mail (`normalise.SourceTransform`)."""
-
-    version: str
-    ticket_streams: tuple[str, ...]
-    reference_streams: tuple[str, ...]
-    run: Callable[[Records], Batch]
-    versioned_streams: frozenset[str] = frozenset()
-
-    def normalise(self, records: Records) -> Batch:
-        """See `SourceTransform`."""
-        return self.run(records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def _file_export(
     mapping = mapping_of(settings, source)
     return Wired(
         FileExportSource(settings.path(source.path), FileLayout(**mapping.layout())),
-        StreamTransform(
+        SourceTransform(
             file_export.VERSION,
             ("rows",),
             (),
@@ -137,7 +136,130 @@ def _mail_files(
     return Wired(kind(path), _mail_transform(source))
 
 
+def _imap(
+    _settings: Settings, _client_key: str, source: Any, _now: Callable[[], datetime]
+) -> Wired:
+    reader = ImapSource(
+        source.host,
+        source.username,
+        source.password.get_secret_value(),
+        port=source.port,
+        folders=source.folders,
+        use_tls=source.tls,
+    )
+    return Wired(
+        reader, _mail_transform(source, [source.username] if "@" in source.username else [])
+    )
+
+
+def _zendesk(
+    _settings: Settings, client_key: str, source: Any, now: Callable[[], datetime]
+) -> Wired:
+    reader = ZendeskSource(
+        email=source.email,
+        token=source.token.get_secret_value(),
+        base_url=source.address(),
+        label=label_of(client_key, source),
+        now=now,
+    )
+    return Wired(
+        reader,
+        SourceTransform(
+            zendesk.VERSION,
+            ("tickets", "ticket_events", "satisfaction_ratings"),
+            ("users", "organizations", "groups"),
+            lambda records: zendesk.normalise(
+                records,
+                status_map=source.status_map,
+                priority_map=source.priority_map,
+                base_url=source.agent_address(),
+            ),
+        ),
+    )
+
+
+def _freshdesk(
+    _settings: Settings, client_key: str, source: Any, now: Callable[[], datetime]
+) -> Wired:
+    reader = FreshdeskSource(
+        api_key=source.api_key.get_secret_value(),
+        base_url=source.address(),
+        label=label_of(client_key, source),
+        now=now,
+    )
+    return Wired(
+        reader,
+        SourceTransform(
+            freshdesk.VERSION,
+            ("tickets", "satisfaction_ratings"),
+            ("ticket_fields", "agents", "groups", "companies", "contacts"),
+            lambda records: freshdesk.normalise(
+                records,
+                status_map=source.status_map,
+                priority_map=source.priority_map,
+                base_url=source.agent_address(),
+            ),
+            frozenset({"tickets"}),
+        ),
+    )
+
+
+def helpdesk_of(settings: Settings, client_key: str, source_key: str) -> Helpdesk:
+    """The write side of a configured source.
+
+    Raises:
+        SettingsError: the source is of a type that Deskbridge cannot write to yet.
+    """
+    (source,) = sources_of(settings, client_key, [source_key])
+    if not isinstance(source, ZendeskSettings):
+        raise SettingsError(f"{label_of(client_key, source)}: cannot be moved into; zendesk can")
+    return ZendeskHelpdesk(
+        email=source.email,
+        token=source.token.get_secret_value(),
+        base_url=source.address(),
+        label=label_of(client_key, source),
+    )
+
+
+def destinations_of(client: ClientSettings) -> list[Destination]:
+    """The channels that pages and warnings go to, with the addresses their outbox lanes carry."""
+    with open_notifiers(client) as notifiers:
+        return [
+            Destination(one.channel, one.destination, wakes=one.channel == "pagerduty")
+            for one in notifiers
+        ]
+
+
+@contextmanager
+def open_notifiers(client: ClientSettings, purpose: str = "page") -> Iterator[list[Notifier]]:
+    """A client's notifiers for one purpose; connections are opened when the first message leaves."""
+    with ExitStack() as stack:
+        notifiers: list[Notifier] = []
+        for one in client.notify:
+            if purpose not in one.purposes:
+                continue
+            if isinstance(one, PagerDutySettings):
+                key = one.routing_key.get_secret_value()
+                pager = PagerDutyNotifier(key, base_url=one.base_url)
+                notifiers.append(stack.enter_context(pager))
+            else:
+                token = one.token.get_secret_value()
+                notifiers.append(SlackNotifier(token, one.channel, base_url=one.base_url))
+        yield notifiers
+
+
+def fallback_of(notifiers: Sequence[Notifier]) -> dict[Lane, Lane]:
+    """Where a page goes that its pager does not take: the first channel of another kind."""
+    lanes = [Lane(one.channel, one.destination) for one in notifiers]
+    pagers = [lane for lane in lanes if lane.channel == "pagerduty"]
+    others = [lane for lane in lanes if lane.channel != "pagerduty"]
+    return dict.fromkeys(pagers, others[0]) if others else {}
+
+
 _SOURCES: Mapping[type[Any], Callable[..., Wired]] = {
     FileExportSettings: _file_export,
+    FreshdeskSettings: _freshdesk,
+    ImapSettings: _imap,
     MailFilesSettings: _mail_files,
+    ZendeskSettings: _zendesk,
 }

@@ -18,12 +18,17 @@ from connectors.warehouse.tables import (
     escalation,
     organisation,
     sla_clock,
+    sync_cursor,
     ticket,
     timer,
 )
 from transforms.model import END_STATUSES
 
 Row = dict[str, Any]
+
+EVERY_SOURCE = "*"
+TICK = "tick"
+"""The row of `sync_cursor` that says how far a client's timers are settled."""
 
 LOOK_BACK = timedelta(days=2)
 """How long after its solution a paged ticket is still looked at, so that its pages are resolved."""
@@ -117,11 +122,43 @@ def sent_triggers(connection: Connection, message_keys: Iterable[str]) -> dict[s
     return found
 
 
-def next_due_at(connection: Connection, client_key: str) -> datetime | None:
-    """The earliest instant at which a pending timer comes due."""
-    value: datetime | None = connection.scalar(
-        select(func.min(timer.c.due_at)).where(
-            timer.c.client_key == client_key, timer.c.state == "pending"
+def last_tick(connection: Connection, client_key: str) -> datetime | None:
+    """The instant up to which a client's timers were settled."""
+    return connection.scalar(
+        select(sync_cursor.c.moved_at).where(
+            sync_cursor.c.client_key == client_key,
+            sync_cursor.c.source_key == EVERY_SOURCE,
+            sync_cursor.c.stream == TICK,
         )
     )
-    return value
+
+
+def set_last_tick(connection: Connection, client_key: str, as_of: datetime) -> None:
+    """Notes that a client's timers are settled up to `as_of`."""
+    row = {
+        "client_key": client_key,
+        "source_key": EVERY_SOURCE,
+        "stream": TICK,
+        "cursor": None,
+        "sequence": 0,
+        "is_complete": True,
+        "moved_at": as_of,
+    }
+    upsert(connection, sync_cursor, [row])
+
+
+def next_instant(connection: Connection, client_key: str, after: datetime) -> datetime | None:
+    """The earliest instant after `after` at which a timer comes due, a clock flips or a ticket comes in."""
+    candidates = (
+        select(func.min(timer.c.due_at)).where(
+            timer.c.client_key == client_key, timer.c.state == "pending", timer.c.due_at > after
+        ),
+        select(func.min(sla_clock.c.next_check_at)).where(
+            sla_clock.c.client_key == client_key, sla_clock.c.next_check_at > after
+        ),
+        select(func.min(ticket.c.created_at)).where(
+            ticket.c.client_key == client_key, ticket.c.created_at > after
+        ),
+    )
+    found = [connection.scalar(candidate) for candidate in candidates]
+    return min((instant for instant in found if instant is not None), default=None)

@@ -47,6 +47,7 @@ PAGE_BUDGET = timedelta(minutes=3)
 _UNKNOWN = "unknown"
 _REFUSED = "refused"
 _LANE = "deliver"
+_EVERY_CLIENT = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +135,30 @@ def _row(row: NewDelivery) -> dict[str, Any]:
     }
 
 
-def due_lanes(connection: Connection, now: datetime) -> list[Lane]:
-    """Lanes with something to send that no limit holds back."""
+def due_lanes(connection: Connection, now: datetime, client_key: str | None = None) -> list[Lane]:
+    """Lanes with something to send that no limit holds back: of one client, or of all.
+
+    Two clients may well have a channel of the same name in two workspaces. A caller whose notifiers are one
+    client's passes that client's key here and to `claim`.
+    """
     rows = connection.execute(
         select(delivery.c.channel, delivery.c.destination)
-        .where(*_is_due(now))
+        .where(*_is_due(now), *_of_client(client_key))
         .distinct()
         .order_by(delivery.c.channel, delivery.c.destination)
     )
     lanes = [Lane(row.channel, row.destination) for row in rows]
-    held = _held_lanes(connection, now)
+    held = _held_lanes(connection, now, client_key)
     return [lane for lane in lanes if lane not in held]
 
 
 def claim(
-    connection: Connection, now: datetime, owner: str, limit: int, lane: Lane
+    connection: Connection,
+    now: datetime,
+    owner: str,
+    limit: int,
+    lane: Lane,
+    client_key: str | None = None,
 ) -> list[Claimed]:
     """Leases up to `limit` due rows of a lane to `owner`: triggers first, then by age.
 
@@ -161,14 +171,15 @@ def claim(
         owner: who holds the lease; unique per worker.
         limit: at most this many rows.
         lane: which channel and destination.
+        client_key: only this client's rows; None takes all.
     """
-    if lane in _held_lanes(connection, now):
+    if lane in _held_lanes(connection, now, client_key):
         return []
     _lock(connection, lane)
     _cancel_resolved(connection, now, lane)
     statement = (
         select(delivery)
-        .where(*_is_due(now), *_in_lane(lane))
+        .where(*_is_due(now), *_in_lane(lane), *_of_client(client_key))
         .order_by(
             case((delivery.c.action == "trigger", 0), else_=1),
             delivery.c.created_at,
@@ -310,10 +321,16 @@ def release_own(connection: Connection, owner: str) -> int:
     return result.rowcount
 
 
-def hold_lane(connection: Connection, lane: Lane, now: datetime, until: datetime) -> None:
-    """Lets a lane rest until the provider's limit has room again; other lanes go on."""
+def hold_lane(
+    connection: Connection,
+    lane: Lane,
+    now: datetime,
+    until: datetime,
+    client_key: str | None = None,
+) -> None:
+    """Lets a lane rest until the provider's limit has room again; other lanes and clients go on."""
     row = {
-        "credential": f"{lane.channel} {lane.destination}",
+        "credential": _lane_name(lane, client_key),
         "endpoint_class": _LANE,
         "remaining": 0,
         "resets_at": until,
@@ -332,6 +349,7 @@ def undelivered_pages(connection: Connection, now: datetime, fallback: Mapping[L
         connection: a short transaction.
         now: aware instant.
         fallback: lane of pages → lane to use instead.
+        client_key: only this client's pages; None takes all.
 
     Returns:
         How many dead letters were new.
@@ -347,6 +365,7 @@ def undelivered_pages(connection: Connection, now: datetime, fallback: Mapping[L
         rows = connection.execute(
             select(delivery).where(
                 *_in_lane(lane),
+                *_of_client(client_key),
                 delivery.c.action == "trigger",
                 or_(
                     delivery.c.state == "dead",
@@ -471,13 +490,27 @@ def _lock(connection: Connection, lane: Lane) -> None:
         )
 
 
-def _held_lanes(connection: Connection, now: datetime) -> set[Lane]:
+def _held_lanes(connection: Connection, now: datetime, client_key: str | None) -> set[Lane]:
     rows = connection.execute(
         select(rate_budget.c.credential).where(
             rate_budget.c.endpoint_class == _LANE, rate_budget.c.resets_at > now
         )
     )
-    return {Lane(*row.credential.split(" ", 1)) for row in rows}
+    names = [row.credential.split(" ", 2) for row in rows]
+    return {
+        Lane(channel, destination)
+        for holder, channel, destination in names
+        if holder == (client_key or _EVERY_CLIENT)
+    }
+
+
+def _lane_name(lane: Lane, client_key: str | None) -> str:
+    """`CLIENT CHANNEL DESTINATION`; neither of the first two has a blank in it."""
+    return f"{client_key or _EVERY_CLIENT} {lane.channel} {lane.destination}"
+
+
+def _of_client(client_key: str | None) -> tuple[Any, ...]:
+    return () if client_key is None else (delivery.c.client_key == client_key,)
 
 
 def _trigger_ids(connection: Connection, lane: Lane, message_keys: Sequence[str]) -> dict[str, str]:

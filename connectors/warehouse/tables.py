@@ -562,7 +562,9 @@ OPERATIONAL: dict[str, frozenset[str]] = {
     ),
     "inbound_event": frozenset({"received_at", "applied_at"}),
     "report_issue": frozenset({"issued_at"}),
-    "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash"}),
+    "audit_entry": frozenset(
+        {"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}
+    ),
     "migration_run": frozenset({"started_at", "ended_at"}),
 }
 """Columns left out of the checksum over the domain columns: they say how a run went, not what is true."""

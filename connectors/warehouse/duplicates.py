@@ -1,0 +1,163 @@
+"""Reads what duplicates are found by, and keeps the links.
+
+Belongs here: first messages, candidates, `ticket_link` rows of kind `duplicate_of`. Does not belong here:
+comparing (`transforms.duplicates`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, delete, exists, func, select
+
+from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
+from connectors.warehouse.tables import comment, sync_cursor, ticket, ticket_link
+from transforms.model import END_STATUSES
+
+Row = dict[str, Any]
+
+EVERY_SOURCE = "*"
+STREAM = "duplicates"
+"""The row of `sync_cursor` that says up to which raw record tickets were compared."""
+
+LONGEST_TEXT = 4_000
+"""Characters of a first message that are read for the comparison."""
+
+
+def compared_up_to(connection: Connection, client_key: str) -> int:
+    """The newest raw record whose tickets were compared."""
+    found = connection.scalar(
+        select(sync_cursor.c.normalised_raw_id).where(
+            sync_cursor.c.client_key == client_key,
+            sync_cursor.c.source_key == EVERY_SOURCE,
+            sync_cursor.c.stream == STREAM,
+        )
+    )
+    return int(found or 0)
+
+
+def newest_history(connection: Connection, client_key: str) -> int:
+    """The newest raw record that any ticket of a client was made from."""
+    found = connection.scalar(
+        select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
+    )
+    return int(found or 0)
+
+
+def new_tickets(connection: Connection, client_key: str, after: int) -> list[Row]:
+    """Tickets whose history moved after a raw record, with their first message."""
+    statement = _with_first_message().where(
+        ticket.c.client_key == client_key, ticket.c.history_raw_id > after
+    )
+    return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def candidates(
+    connection: Connection,
+    client_key: str,
+    requester_keys: Iterable[str],
+    message_ids: Iterable[str],
+) -> list[Row]:
+    """Tickets of the same requesters, or that begin with the same mails."""
+    found: dict[str, Row] = {}
+    base = _with_first_message().where(ticket.c.client_key == client_key)
+    for column, values in (
+        (ticket.c.requester_key, requester_keys),
+        (comment.c.message_id, message_ids),
+    ):
+        for row in select_in(connection, base, column, values):
+            found[row.ticket_key] = dict(row._mapping)
+    return list(found.values())
+
+
+def known_duplicates(connection: Connection, client_key: str) -> dict[str, str]:
+    """Ticket key → the ticket it is a duplicate of."""
+    rows = connection.execute(
+        select(ticket_link.c.ticket_key, ticket_link.c.other_key).where(
+            ticket_link.c.client_key == client_key, ticket_link.c.kind == "duplicate_of"
+        )
+    )
+    return {row.ticket_key: row.other_key for row in rows}
+
+
+def write_duplicates(
+    connection: Connection,
+    client_key: str,
+    compared: Sequence[str],
+    links: Mapping[str, tuple[str, str]],
+    raw_id: int,
+) -> int:
+    """Makes `links` (ticket → primary and reason) the truth about the tickets compared; returns changes."""
+    changed = 0
+    for chunk in chunks([key for key in compared if key not in links], KEYS_PER_QUERY):
+        changed += connection.execute(
+            delete(ticket_link).where(
+                ticket_link.c.client_key == client_key,
+                ticket_link.c.kind == "duplicate_of",
+                ticket_link.c.ticket_key.in_(chunk),
+            )
+        ).rowcount
+    for key, (primary, _) in links.items():
+        connection.execute(
+            delete(ticket_link).where(
+                ticket_link.c.client_key == client_key,
+                ticket_link.c.kind == "duplicate_of",
+                ticket_link.c.ticket_key == key,
+                ticket_link.c.other_key != primary,
+            )
+        )
+    rows = [
+        {
+            "client_key": client_key,
+            "ticket_key": key,
+            "other_key": primary,
+            "kind": "duplicate_of",
+            "reason": reason,
+        }
+        for key, (primary, reason) in links.items()
+    ]
+    changed += upsert(connection, ticket_link, rows)
+    mark = {
+        "client_key": client_key,
+        "source_key": EVERY_SOURCE,
+        "stream": STREAM,
+        "sequence": 0,
+        "is_complete": True,
+        "normalised_raw_id": raw_id,
+    }
+    upsert(connection, sync_cursor, [mark])
+    return changed
+
+
+def _with_first_message() -> Select[Any]:
+    """Tickets that are alive and no migrated copy, each with its first comment that is no second copy."""
+    first = (
+        select(comment.c.ticket_key, func.min(comment.c.position).label("position"))
+        .where(comment.c.copy_of_key.is_(None))
+        .group_by(comment.c.ticket_key)
+        .subquery()
+    )
+    is_copy = exists().where(
+        ticket_link.c.other_key == ticket.c.ticket_key, ticket_link.c.kind == "migrated_to"
+    )
+    return (
+        select(
+            ticket.c.ticket_key,
+            ticket.c.client_key,
+            ticket.c.source_key,
+            ticket.c.requester_key,
+            ticket.c.subject,
+            ticket.c.created_at,
+            func.substr(comment.c.body_text, 1, LONGEST_TEXT).label("text"),
+            comment.c.message_id,
+        )
+        .select_from(
+            ticket.join(first, first.c.ticket_key == ticket.c.ticket_key).join(
+                comment,
+                and_(
+                    comment.c.ticket_key == first.c.ticket_key,
+                    comment.c.position == first.c.position,
+                ),
+            )
+        )
+        .where(ticket.c.status.not_in(END_STATUSES), ~is_copy)
+    )
