@@ -67,6 +67,7 @@ def deliver_due(
     owner: str,
     jitter: Callable[[], float],
     *,
+    client_key: str | None = None,
     fallback: Mapping[Lane, Lane] | None = None,
     max_seconds: float = 50.0,
     clock: Callable[[], float] = time.monotonic,
@@ -79,159 +80,147 @@ def deliver_due(
         now: gives aware UTC instants.
         owner: names this worker's leases; unique among the workers that run at once.
         jitter: gives random numbers from 0 to 1.
+        client_key: whose messages; None sends those of all clients through the same notifiers.
         fallback: for lanes that page: where a page goes that is dead or three minutes undelivered.
         max_seconds: no new batch is begun after this, so that a tick stays a tick.
         clock: rising seconds, for `max_seconds`.
     """
-    report = DeliveryReport()
-    by_lane = {Lane(one.channel, one.destination): one for one in notifiers}
     ends = clock() + max_seconds
-    if fallback:
-        with writing(engine) as connection:
-            report.dead_letters = outbox.undelivered_pages(connection, now(), fallback)
+    one_pass = _Pass(engine, now, owner, jitter, client_key, lambda: clock() < ends)
+    by_lane = {Lane(one.channel, one.destination): one for one in notifiers}
+    report = DeliveryReport()
+    report.dead_letters = one_pass.write_dead_letters(fallback)
     with reading(engine) as connection:
-        lanes = outbox.due_lanes(connection, now())
+        lanes = outbox.due_lanes(connection, now(), client_key)
     report.without_notifier = [lane for lane in lanes if lane not in by_lane]
-    lanes = [lane for lane in lanes if lane in by_lane]
-    if lanes:
+    one_pass.work_off([lane for lane in lanes if lane in by_lane], by_lane, report)
+    # A page that died in this very pass must not wait for the next one.
+    if late := one_pass.write_dead_letters(fallback):
+        report.dead_letters += late
+        one_pass.work_off(list(set((fallback or {}).values()) & set(by_lane)), by_lane, report)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass over the outbox by one worker."""
+
+    engine: Engine
+    now: Callable[[], datetime]
+    owner: str
+    jitter: Callable[[], float]
+    client_key: str | None
+    has_time: Callable[[], bool]
+
+    def write_dead_letters(self, fallback: Mapping[Lane, Lane] | None) -> int:
+        if not fallback:
+            return 0
+        with writing(self.engine) as connection:
+            return outbox.undelivered_pages(connection, self.now(), fallback, self.client_key)
+
+    def work_off(
+        self, lanes: Sequence[Lane], by_lane: Mapping[Lane, Notifier], report: DeliveryReport
+    ) -> None:
+        """Works off some lanes at once and adds what came of it to the report."""
+        if not lanes:
+            return
+        for lane in lanes:
+            report.lanes.setdefault(lane, LaneReport())
         with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as pool:
-            workers = {
-                lane: pool.submit(
-                    _work_off,
-                    engine,
-                    by_lane[lane],
-                    lane,
-                    now,
-                    owner,
-                    jitter,
-                    lambda: clock() < ends,
-                )
+            workers = [
+                pool.submit(self._work_off_lane, by_lane[lane], lane, report.lanes[lane])
                 for lane in lanes
-            }
-        report.lanes = {lane: worker.result() for lane, worker in workers.items()}
-    if fallback:
-        # A page that died in this very pass must not wait for the next one.
-        with writing(engine) as connection:
-            new = outbox.undelivered_pages(connection, now(), fallback)
-        if new:
-            report.dead_letters += new
-            for lane in set(fallback.values()) & set(by_lane):
-                further = _work_off(
-                    engine, by_lane[lane], lane, now, owner, jitter, lambda: clock() < ends
+            ]
+        for worker in workers:
+            worker.result()
+
+    def _work_off_lane(self, notifier: Notifier, lane: Lane, report: LaneReport) -> None:
+        failures = 0
+        while self.has_time():
+            with writing(self.engine) as connection:
+                batch = outbox.claim(
+                    connection, self.now(), self.owner, BATCH, lane, self.client_key
                 )
-                _add(report.lanes.setdefault(lane, LaneReport()), further)
-    return report
+            if not batch:
+                return
+            for position, claimed in enumerate(batch):
+                left = claimed.lease_until - self.now()
+                if left < timedelta(seconds=SEND_SECONDS) or not self.has_time():
+                    self._give_back(batch[position:])
+                    break
+                came_of_it = self._send(notifier, claimed, report)
+                failures = failures + 1 if came_of_it == "unavailable" else 0
+                if came_of_it == "limited" or failures >= FAILURES_IN_A_ROW:
+                    self._give_back(batch[position + 1 :])
+                    return
 
+    def _give_back(self, batch: Sequence[Claimed]) -> None:
+        if batch:
+            with writing(self.engine) as connection:
+                outbox.release(connection, batch)
 
-def _work_off(
-    engine: Engine,
-    notifier: Notifier,
-    lane: Lane,
-    now: Callable[[], datetime],
-    owner: str,
-    jitter: Callable[[], float],
-    has_time: Callable[[], bool],
-) -> LaneReport:
-    report = LaneReport()
-    failures = 0
-    while has_time():
-        with writing(engine) as connection:
-            batch = outbox.claim(connection, now(), owner, BATCH, lane)
-        if not batch:
-            break
-        for position, claimed in enumerate(batch):
-            if claimed.lease_until - now() < timedelta(seconds=SEND_SECONDS) or not has_time():
-                _give_back(engine, batch[position:])
-                break
-            came_of_it = _send(engine, notifier, claimed, now, jitter, report)
-            failures = failures + 1 if came_of_it == "unavailable" else 0
-            if came_of_it == "limited" or failures >= FAILURES_IN_A_ROW:
-                _give_back(engine, batch[position + 1 :])
-                return report
-    return report
-
-
-def _give_back(engine: Engine, batch: Sequence[Claimed]) -> None:
-    if batch:
-        with writing(engine) as connection:
-            outbox.release(connection, batch)
-
-
-def _send(
-    engine: Engine,
-    notifier: Notifier,
-    claimed: Claimed,
-    now: Callable[[], datetime],
-    jitter: Callable[[], float],
-    report: LaneReport,
-) -> Literal["done", "unavailable", "limited"]:
-    """Sends one message and records what came of it."""
-    try:
-        receipt = notifier.deliver(claimed.message)
-    except RateLimitedError as error:
-        _put_back(engine, claimed, now(), str(error), jitter(), error.retry_after_seconds, report)
-        return "limited"
-    except TransientError as error:
-        with writing(engine) as connection:
-            outbox.record_retry(connection, claimed, now(), str(error), jitter=jitter())
-        report.retried += 1
-        return "unavailable"
-    except PermanentError as error:
-        _bury(engine, claimed, now(), str(error), report)
+    def _send(
+        self, notifier: Notifier, claimed: Claimed, report: LaneReport
+    ) -> Literal["done", "unavailable", "limited"]:
+        """Sends one message and records what came of it."""
+        try:
+            receipt = notifier.deliver(claimed.message)
+        except RateLimitedError as error:
+            self._hold(claimed, str(error), error.retry_after_seconds, report)
+            return "limited"
+        except TransientError as error:
+            with writing(self.engine) as connection:
+                outbox.record_retry(
+                    connection, claimed, self.now(), str(error), jitter=self.jitter()
+                )
+            report.retried += 1
+            return "unavailable"
+        except PermanentError as error:
+            self._bury(claimed, str(error), report)
+        except Exception as error:  # noqa: BLE001 - one message that cannot be rendered must not stop its lane
+            self._bury(claimed, f"{type(error).__name__}: {error}", report)
+        else:
+            self._note_delivered(claimed, receipt, report)
         return "done"
-    except Exception as error:  # noqa: BLE001 - one message that cannot be rendered must not stop its lane
-        _bury(engine, claimed, now(), f"{type(error).__name__}: {error}", report)
-        return "done"
-    _note_delivered(engine, claimed, now(), receipt, report)
-    return "done"
 
-
-def _put_back(
-    engine: Engine,
-    claimed: Claimed,
-    now: datetime,
-    reason: str,
-    jitter: float,
-    retry_after_seconds: float | None,
-    report: LaneReport,
-) -> None:
-    with writing(engine) as connection:
-        next_at = outbox.record_retry(
-            connection,
-            claimed,
-            now,
-            reason,
-            jitter=jitter,
-            retry_after_seconds=retry_after_seconds,
-            was_taken_in=False,
-        )
-        if next_at is not None:
-            outbox.hold_lane(connection, claimed.lane, now, next_at)
-    report.retried += 1
-    report.held_until = next_at
-
-
-def _bury(engine: Engine, claimed: Claimed, now: datetime, reason: str, report: LaneReport) -> None:
-    with writing(engine) as connection:
-        if outbox.record_dead(connection, claimed, reason):
-            _write_down(connection, claimed, now, "message dead", None, "dead")
-    report.dead += 1
-
-
-def _note_delivered(
-    engine: Engine, claimed: Claimed, now: datetime, receipt: Receipt, report: LaneReport
-) -> None:
-    with writing(engine) as connection:
-        is_new = outbox.record_delivered(
-            connection, claimed, now, receipt.provider_id, receipt.status
-        )
-        if is_new:
-            _write_down(
-                connection, claimed, now, "message delivered", receipt.provider_id, receipt.status
+    def _hold(
+        self,
+        claimed: Claimed,
+        reason: str,
+        retry_after_seconds: float | None,
+        report: LaneReport,
+    ) -> None:
+        now = self.now()
+        with writing(self.engine) as connection:
+            next_at = outbox.record_retry(
+                connection,
+                claimed,
+                now,
+                reason,
+                jitter=self.jitter(),
+                retry_after_seconds=retry_after_seconds,
+                was_taken_in=False,
             )
-    report.delivered += 1
-    report.repeats_found += receipt.was_repeat
-    report.possible_repeats += claimed.message.is_possible_repeat and not receipt.was_repeat
+            if next_at is not None:
+                outbox.hold_lane(connection, claimed.lane, now, next_at, self.client_key)
+        report.retried += 1
+        report.held_until = next_at
+
+    def _bury(self, claimed: Claimed, reason: str, report: LaneReport) -> None:
+        with writing(self.engine) as connection:
+            if outbox.record_dead(connection, claimed, reason):
+                _write_down(connection, claimed, self.now(), "message dead", None, "dead")
+        report.dead += 1
+
+    def _note_delivered(self, claimed: Claimed, receipt: Receipt, report: LaneReport) -> None:
+        now, provider_id, status = self.now(), receipt.provider_id, receipt.status
+        with writing(self.engine) as connection:
+            # Only the worker that changes the row writes the audit entry.
+            if outbox.record_delivered(connection, claimed, now, provider_id, status):
+                _write_down(connection, claimed, now, "message delivered", provider_id, status)
+        report.delivered += 1
+        report.repeats_found += receipt.was_repeat
+        report.possible_repeats += claimed.message.is_possible_repeat and not receipt.was_repeat
 
 
 def _write_down(
@@ -255,12 +244,3 @@ def _write_down(
     }
     item = audit.AuditItem(action, claimed.delivery_key, now, detail)
     audit.append(connection, claimed.client_key, [item])
-
-
-def _add(total: LaneReport, further: LaneReport) -> None:
-    total.delivered += further.delivered
-    total.repeats_found += further.repeats_found
-    total.possible_repeats += further.possible_repeats
-    total.retried += further.retried
-    total.dead += further.dead
-    total.held_until = further.held_until or total.held_until

@@ -339,7 +339,12 @@ def hold_lane(
     upsert(connection, rate_budget, [row])
 
 
-def undelivered_pages(connection: Connection, now: datetime, fallback: Mapping[Lane, Lane]) -> int:
+def undelivered_pages(
+    connection: Connection,
+    now: datetime,
+    fallback: Mapping[Lane, Lane],
+    client_key: str | None = None,
+) -> int:
     """Sends pages that are dead, or not taken in for three minutes, to another channel: each one once.
 
     The page itself is tried further, no harder. The dead letter has a key of its own, `dead:` before the

@@ -496,6 +496,30 @@ def test_once_unknown_stays_unknown_over_a_429(engine: Engine, clock: Clock) -> 
     assert seen == [False, True, True]
 
 
+def test_two_clients_with_a_channel_of_one_name_never_share_it(
+    engine: Engine, clock: Clock, slack: SlackStandIn, chat: SlackNotifier
+) -> None:
+    with SlackStandIn() as elsewhere:
+        theirs = SlackNotifier("xoxb-2", "#support", base_url=elsewhere.api_url)
+        elsewhere.faults.add("chat.postMessage", "status", status=429)
+        put(
+            engine,
+            new(1, lane=CHAT),
+            new(2, lane=CHAT, client_key="globex", message_key="v1:globex:t2:1:l2"),
+        )
+        assert send(engine, clock, theirs, client_key="globex").lanes[CHAT].retried == 1
+        assert send(engine, clock, chat, client_key="acme").delivered == 1, (
+            "nor each other's limits"
+        )
+        clock.pass_(minutes=2)
+        assert send(engine, clock, chat, client_key="acme").delivered == 0
+        assert send(engine, clock, theirs, client_key="globex").delivered == 1
+        assert [p["metadata"]["event_payload"]["key"] for p in slack.posts] == ["v1:acme:t1:1:l2"]
+        assert [p["metadata"]["event_payload"]["key"] for p in elsewhere.posts] == [
+            "v1:globex:t2:1:l2"
+        ]
+
+
 def test_lanes_without_a_notifier_are_named(
     engine: Engine, clock: Clock, chat: SlackNotifier
 ) -> None:
