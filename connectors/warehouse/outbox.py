@@ -160,7 +160,7 @@ def claim(
     lane: Lane,
     client_key: str | None = None,
 ) -> list[Claimed]:
-    """Leases up to `limit` due rows of a lane to `owner`: triggers first, then by age.
+    """Leases up to `limit` due rows of a lane to `owner`: triggers first, the critical ones of them, by age.
 
     A message waits for the earlier ones of its key. What was resolved before it was sent is cancelled here.
     PostgreSQL skips rows that another claim holds, SQLite lets one writer in at a time.
@@ -182,6 +182,7 @@ def claim(
         .where(*_is_due(now), *_in_lane(lane), *_of_client(client_key))
         .order_by(
             case((delivery.c.action == "trigger", 0), else_=1),
+            _urgency(connection),
             delivery.c.created_at,
             delivery.c.delivery_key,
         )
@@ -426,6 +427,15 @@ def _is_due(now: datetime) -> tuple[Any, ...]:
         *_same_key(earlier), earlier.c.sequence < delivery.c.sequence, earlier.c.state == "pending"
     )
     return (*_is_free(now), delivery.c.next_at <= now, ~waits)
+
+
+def _urgency(connection: Connection) -> Any:
+    """0 for critical, 1 for error, 2 for the rest, by the body's `severity`."""
+    if connection.dialect.name == "postgresql":
+        severity = func.jsonb_extract_path_text(delivery.c.body, "severity")
+    else:
+        severity = func.json_extract(delivery.c.body, "$.severity")
+    return case((severity == "critical", 0), (severity == "error", 1), else_=2)
 
 
 def _same_key(other: Any) -> tuple[Any, ...]:

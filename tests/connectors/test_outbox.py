@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -153,7 +154,7 @@ def test_enqueueing_twice_changes_nothing_and_sending_twice_sends_once(
         assert (found.holds, found.entries) == (True, 3)
 
 
-def test_a_thousand_messages_of_an_instant_leave_in_order_of_age(
+def test_messages_of_one_kind_leave_in_order_of_age(
     sqlite_engine: Engine, clock: Clock, pager: PagerDutyStandIn, pages: PagerDutyNotifier
 ) -> None:
     rows = [new(n, created_at=NOON - timedelta(seconds=n)) for n in range(100)]
@@ -162,6 +163,48 @@ def test_a_thousand_messages_of_an_instant_leave_in_order_of_age(
     assert [i.dedup_key for i in pager.incidents] == [
         f"v1:acme:t{n}:1:l2" for n in reversed(range(100))
     ]
+
+
+def test_what_is_critical_overtakes_what_waits(
+    engine: Engine, clock: Clock, pager: PagerDutyStandIn, pages: PagerDutyNotifier
+) -> None:
+    low = {"title": "later", "severity": "warning"}
+    put(engine, *(new(n, body=low, created_at=NOON - timedelta(hours=1)) for n in range(30)))
+    put(engine, new(77, body={"title": "high", "severity": "error"}), new(99))
+    send(engine, clock, pages)
+    assert [i.dedup_key for i in pager.incidents][:2] == ["v1:acme:t99:1:l2", "v1:acme:t77:1:l2"]
+
+
+def test_a_storm_stays_below_the_providers_limit_and_the_critical_ones_come_through_it_first(
+    sqlite_engine: Engine,
+) -> None:
+    started = time.monotonic()
+
+    def scaled_now() -> datetime:  # a minute passes in a second, for us as for the provider
+        return NOON + timedelta(seconds=(time.monotonic() - started) * 60)
+
+    low = {"title": "storm", "severity": "warning"}
+    with (
+        PagerDutyStandIn(events_per_minute=120, time_scale=60) as limited,
+        PagerDutyNotifier(KEY, base_url=limited.base_url, destination="ops") as notifier,
+    ):
+        put(
+            sqlite_engine,
+            *(new(n, body=low) for n in range(400)),
+            *(new(1_000 + n) for n in range(20)),
+        )
+        refused = 0
+        while time.monotonic() - started < 60 and len(limited.incidents) < 420:
+            report = deliver_due(
+                sqlite_engine, [notifier], scaled_now, "a", random.Random(1).random
+            )
+            refused += sum(lane.retried for lane in report.lanes.values())
+            time.sleep(0.02)
+        assert len(limited.incidents) == 420
+        assert {i.dedup_key for i in limited.incidents[:20]} == {
+            f"v1:acme:t{1_000 + n}:1:l2" for n in range(20)
+        }
+        assert refused < 100, "a refusal rests the lane: it is not hammered"
 
 
 def test_a_sender_killed_between_send_and_record_two_hundred_times_opens_each_incident_once(
