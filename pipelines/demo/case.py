@@ -136,6 +136,18 @@ class Case:
         if self.rating and self.rating.at > as_of:
             self.rating = None
 
+    def text_of(self, step: Step) -> str:
+        """A step's message with the numbers that the cases have got since."""
+        text = step.message.text if step.message else ""
+        if step.message and step.message.kind == "acknowledgement":
+            return text.replace("{number}", str(self.number))
+        if step.other_case is not None:
+            other = step.other_case
+            return text.replace("{other}", str(other.number)).replace(
+                "{other_subject}", other.subject
+            )
+        return text
+
     def first(self, status: str) -> int | None:
         """When the case first got a status; None if it never did."""
         return next((step.at for step in self.steps if _sets(step, status)), None)

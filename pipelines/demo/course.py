@@ -27,8 +27,19 @@ class Temper:
     praise: float
 
 
-ORDINARY = Temper(0.955, 0.945, 0.87)
+ORDINARY = Temper(0.945, 0.93, 0.87)
 BAD_WEEK = Temper(0.52, 0.55, 0.48)
+_ONE_TOUCH = {"zendesk": 0.36, "freshdesk": 0.46, "mail": 0.46, "legacy": 0.7}
+"""How many cases the first answer settles."""
+_ROUNDS = {
+    "zendesk": (42, 37, 16, 5),
+    "freshdesk": (58, 32, 8, 2),
+    "mail": (50, 36, 11, 3),
+    "legacy": (68, 26, 5, 1),
+}
+"""How often an agent has to ask back, from never to three times, where the first answer does not settle it."""
+_THANKED = {"zendesk": 0.22, "freshdesk": 0.12, "mail": 0.0, "legacy": 0.0}
+"""How often the customer says thanks before the case is closed. In a mailbox thanks would open it again."""
 CLOSE_AFTER = 5 * DAY
 """Solved cases close by an automation after this long."""
 
@@ -62,7 +73,7 @@ class Course:
         """Everything from the first reply to the closing. The case must be open already."""
         reply_at = self._reply_at(case, temper)
         self._assign(case, reply_at)
-        one_touch = self._rng.random() < (0.42 if case.source in ("mail", "legacy") else 0.36)
+        one_touch = self._rng.random() < _ONE_TOUCH[case.source]
         if one_touch:
             solved_at = self._agent(case, reply_at, "solution", status="solved")
         else:
@@ -78,9 +89,9 @@ class Course:
                 status="closed",
             )
 
-    def reply(self, case: Case, at: int, kind: str, **new_values: object) -> int:
-        """An agent's public answer of a kind; returns its instant."""
-        return self._agent(case, at, kind, **new_values)
+    def reply(self, case: Case, at: int, kind: str, status: str | None = None) -> int:
+        """An agent's public answer of a kind, with the status that the case gets; returns its instant."""
+        return self._agent(case, at, kind, status)
 
     def nudge(self, case: Case, at: int) -> int:
         """The customer asks again."""
@@ -148,7 +159,7 @@ class Course:
         )
         used = elapsed(hours, priority, case.created_at, reply_at)
         left = max(int(share * target) - used, int(target * rng.uniform(0.01, 0.04)))
-        rounds = rng.choices((0, 1, 2, 3), (42, 37, 16, 5))[0]
+        rounds = rng.choices((0, 1, 2, 3), _ROUNDS[case.source])[0]
         at = self._agent(
             case,
             reply_at,
@@ -166,7 +177,7 @@ class Course:
                 rng.choice(("answer", "progress")) if last else rng.choice(("question", "answer"))
             )
             at = self._agent(case, at, kind, status="open" if last else "pending")
-        if rounds == 0 and left > target * 0.4 and rng.random() < 0.4:
+        if rounds == 0 and left > target * 0.4 and rng.random() < 0.35:
             part = int(left * rng.uniform(0.3, 0.6))
             left -= part
             at = self._agent(case, after(hours, priority, at, part), "progress")
@@ -180,8 +191,21 @@ class Course:
             part = left // 2
             left -= part
             at = self.nudge(case, after(hours, priority, at, part))
-        solved = after(hours, priority, at, left)
-        return self._agent(case, max(solved, at + 30), "solution", status="solved")
+        at = max(after(hours, priority, at, left), at + 30)
+        if rng.random() < _THANKED[case.source]:
+            return self._thanked(case, self._agent(case, at, "solution", status="pending"))
+        return self._agent(case, at, "solution", status="solved")
+
+    def _thanked(self, case: Case, at: int) -> int:
+        """The customer says thanks, and somebody closes the matter without another word."""
+        rng = self._rng
+        at = self._awake(case, at + rng.randint(600, 20 * HOUR))
+        text = phrases.customer_says(
+            rng, "customer_thanks", case.issue.key, case.customer, case.values
+        )
+        at = case.add(at, case.customer, Message(case.customer, True, text), status="open")
+        done = after(self._hours, case.priority, at, rng.randint(120, 1800))
+        return case.add(done, case.assignee, status="solved")
 
     def _reopen(self, case: Case, solved_at: int) -> int:
         rng = self._rng
@@ -198,7 +222,7 @@ class Course:
             case, after(self._hours, case.priority, at, wait), "solution", status="solved"
         )
 
-    def _agent(self, case: Case, at: int, kind: str, **new_values: object) -> int:
+    def _agent(self, case: Case, at: int, kind: str, status: str | None = None) -> int:
         agent = case.assignee
         if agent is None or self._rng.random() < 0.25:
             agent = agent_on_shift(self._rng, at, case.team)
@@ -208,7 +232,8 @@ class Course:
         files: tuple[File, ...] = ()
         if case.issue.key in ("invoice_missing", "return_label") and kind == "answer":
             files = (make_file(self._rng, "document.pdf"),)
-        return case.add(at, agent, Message(agent, True, text, files), assignee=agent, **new_values)
+        message = Message(agent, True, text, files)
+        return case.add(at, agent, message, assignee=agent, status=status or case.status)
 
     def _customer(self, case: Case, at: int) -> int:
         rng = self._rng

@@ -101,7 +101,6 @@ def of_people(customers: Sequence[Customer], seen: Mapping[int, set[str]]) -> di
             for one in customers
             if len(seen.get(one.number, set())) > 1
         ],
-        "unused_customers": sum(one.number not in seen for one in customers),
     }
 
 

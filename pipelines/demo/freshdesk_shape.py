@@ -136,7 +136,7 @@ class FreshdeskShape:
         ]
 
     def _conversation(self, case: Case, step: Step, message: Message) -> dict[str, Any]:
-        text = message.text.replace("{number}", str(case.number))
+        text = case.text_of(step)
         author = message.author
         incoming = isinstance(author, Customer)
         is_mail = message.is_public and not incoming

@@ -30,9 +30,14 @@ class Noise:
 
     def copies(self, mails: list[Mail], count: int) -> list[Mail]:
         """Second copies of the same mail: by another route with other Received lines, or a blind copy to oneself."""
-        customers = [one for one in mails if one.folder == INBOX and one.kind == "message"]
-        agents = [one for one in mails if one.folder == SENT and one.kind == "message"]
-        nameless = [one for one in customers if one.message_id is None]
+        customers = [
+            one
+            for one in mails
+            if one.folder == INBOX and (one.message_id or one.linked_by != "first")
+        ]
+        agents = [one for one in mails if one.folder == SENT]
+        # A nameless mail's copy is known by its content only. An answer's stays in its thread all the same.
+        nameless = [one for one in customers if not one.message_id]
         picked = self._rng.sample(customers, min(len(customers), max(1, count // 2)))
         picked += self._rng.sample(agents, min(len(agents), max(1, count - count // 2)))
         picked += nameless[:1]

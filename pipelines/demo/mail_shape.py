@@ -126,7 +126,7 @@ class Mailer:
         sender_name, sender, receiver_name, receiver, zone = self._ends(case, said)
         message_id = self.new_id("acme.example" if by_agent else sender.rpartition("@")[2])
         traits = {"changed subject"} if is_renamed else set()
-        if not by_agent and rng.random() < 0.018:
+        if not by_agent and rng.random() < 0.018 and (before or is_telling(subject)):
             traits.add("no Message-ID")
         if before:
             prefix = "Re: " if by_agent else phrases.everyday(rng, "reply_prefix", case.language)
@@ -141,11 +141,14 @@ class Mailer:
             ("Date", mail_date(step.at, zone)),
             ("From", mime.address(sender_name, sender, charset)),
             ("To", mime.address(receiver_name, receiver, charset)),
-            ("Subject", mime.encoded_words(subject, charset)),
+            (
+                "Subject",
+                self._subject_line(subject, charset, encoding, traits, is_reply=bool(before)),
+            ),
         ]
         if "no Message-ID" not in traits:
             headers.append(("Message-ID", message_id))
-        linked_by, links = self._links(before, step.at, traits)
+        linked_by, links = self._links(before, step.at, traits, may_lose=is_telling(case.subject))
         headers += links
         headers.append(("X-Mailer", "acme Mail" if by_agent else client))
         text = said.text
@@ -164,6 +167,16 @@ class Mailer:
             traits=traits,
         )
 
+    def _subject_line(
+        self, subject: str, charset: str, encoding: str, traits: set[str], *, is_reply: bool
+    ) -> str:
+        """The subject as a header; a few old programs send it as raw bytes of their own charset."""
+        is_old = is_reply and encoding == "8bit" and charset != "utf-8" and not subject.isascii()
+        if is_old and self._rng.random() < 0.25:
+            traits.update(("raw header", "changed subject"))
+            return subject.encode(charset, "replace").decode("ascii", "surrogateescape")
+        return mime.encoded_words(subject, charset)
+
     def _ends(self, case: Case, said: Message) -> tuple[str, str, str, str, str]:
         """Sender's name and address, receiver's name and address, the sender's zone."""
         customer = case.customer
@@ -176,7 +189,7 @@ class Mailer:
         return name, address, "acme Support", self._own, customer.zone
 
     def _links(
-        self, before: list[tuple[Mail, str]], at: int, traits: set[str]
+        self, before: list[tuple[Mail, str]], at: int, traits: set[str], *, may_lose: bool
     ) -> tuple[str, list[tuple[str, str]]]:
         """How the mail tells its place in the thread: references mostly, now and then the subject alone."""
         known = [mail.message_id for mail, _ in before if mail.message_id]
@@ -184,14 +197,11 @@ class Mailer:
             return "first", []
         if not known:
             return "subject", []
-        close = at - before[-1][0].at < 10 * DAY
+        may_lose = may_lose and at - before[-1][0].at < 10 * DAY
+        may_lose = may_lose and "changed subject" not in traits
+        may_lose = may_lose and not any(mail.linked_by == "subject" for mail, _ in before)
         draw = self._rng.random()
-        if (
-            draw < 0.045
-            and "changed subject" not in traits
-            and close
-            and not any(mail.linked_by == "subject" for mail, _ in before)
-        ):
+        if draw < 0.045 and may_lose:
             traits.add("no reference headers")
             return "subject", []
         if draw < 0.2:
@@ -266,6 +276,12 @@ class Mailer:
         )
 
 
+def is_telling(subject: str) -> bool:
+    """Whether a subject alone may hold a thread together: several words, and nothing hostile in it."""
+    words = [word for word in subject.split() if word.strip("!?.:").isalpha()]
+    return len(words) >= 3 and len(subject) >= 16
+
+
 def _for_html(encoding: str) -> str:
     return "quoted-printable" if encoding == "7bit" else encoding
 
@@ -274,11 +290,13 @@ def _html(text: str) -> str:
     blocks = []
     for part in escape(text, quote=False).split("\n\n"):
         lines = part.strip("\n").splitlines()
-        if lines and lines[0].startswith("&gt;"):
-            inner = "<br>\n".join(line.removeprefix("&gt;").strip() for line in lines)
-            blocks.append(f"<blockquote>{inner}</blockquote>")
-        else:
-            blocks.append(f"<p>{'<br>'.join(lines)}</p>")
+        told = [line for line in lines if not line.startswith("&gt;")]
+        quoted = [line.removeprefix("&gt;").strip() for line in lines if line.startswith("&gt;")]
+        if told:
+            blocks.append(f"<p>{'<br>'.join(told)}</p>")
+        if quoted:
+            inner = "<br>\n".join(quoted)
+            blocks.append(f'<blockquote type="cite">{inner}</blockquote>')
     body = "\n".join(blocks)
     return (
         f"<html><head><style>p {{ margin: 0 0 1em }}</style></head>\n<body>{body}\n</body></html>"

@@ -97,7 +97,7 @@ def agent_on_shift(rng: Random, at: int, team: str) -> Agent:
 def make_organisations(rng: Random) -> list[Organisation]:
     """Every company of the name list, with a contract tier."""
     tiers = ("standard", "standard", "standard", "premium", "premium", "enterprise")
-    organisations = []
+    organisations: list[Organisation] = []
     for language in ("de", "en", "tr"):
         for name, domain in COMPANIES[language]:
             number = len(organisations) + 1

@@ -63,7 +63,7 @@ def slots(rng: Random, customer: Customer, at: int) -> dict[str, str]:
 
 def subject(rng: Random, issue: str, language: str, values: Mapping[str, str]) -> str:
     """A subject line as customers write them: mostly tidy, now and then shouting or without capitals."""
-    text = rng.choice(texts(f"customer_{language}")[issue]["subjects"]).format_map(values)
+    text: str = rng.choice(texts(f"customer_{language}")[issue]["subjects"]).format_map(values)
     mood = rng.random()
     if mood < 0.03 and issue != "outage":
         return text.lower()

@@ -5,8 +5,7 @@ Belongs here: what a test or a reader of the demo will look for by name. Does no
 
 from dataclasses import dataclass
 
-from pipelines.demo import phrases
-from pipelines.demo.case import Case, Message
+from pipelines.demo.case import Case, Message, Step
 from pipelines.demo.casebook import Casebook
 from pipelines.demo.hours import DAY, HOUR, BusinessHours
 from pipelines.demo.issues import BY_KEY
@@ -28,6 +27,20 @@ HOSTILE_SUBJECTS = (
     "'; DROP TABLE ticket; --",
 )
 LONG_SUBJECT_LENGTH = 5000
+SPAM = (
+    (
+        "Boost your sales with 10,000 followers",
+        "Dear owner, buy followers today at http://follow.example/now",
+    ),
+    (
+        "Re: your invoice (final warning)",
+        "Open the document at http://docs.example/inv to avoid a penalty.",
+    ),
+    ("Cheap pallets of returned goods", "We offer pallets from 99 EUR. Reply STOP to unsubscribe."),
+)
+MERGED_AWAY = 'This request was closed and merged into request #{other} "{other_subject}".'
+MERGED_HERE = 'Request #{other} "{other_subject}" was closed and merged into this request.'
+"""Filled in once the cases have their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,7 @@ class Planter:
             priority = ("medium", "high", "low", "medium", "critical", "low", "high")[number % 7]
             issue = None if source != "mail" else BY_KEY["feature_request"]
             case = self._book.begin(source, at=at, priority=priority, issue=issue)
-            self._leave(case, number % 4)
+            self._leave(case, self._rng.randrange(4))
             case.planted.add("old_open")
             case.cut(self._as_of)
             cases.append(case)
@@ -151,25 +164,39 @@ class Planter:
         return cases
 
     def merge(self, case: Case, target: Case) -> None:
-        """Ends a case by merging it into another of the same customer, an hour after it came."""
+        """Ends a case by merging it into another of the same customer, within two hours; both are told."""
         at = case.created_at + self._rng.randint(20 * MINUTE, 2 * HOUR)
         case.cut(case.created_at + MINUTE)
         agent = agent_on_shift(self._rng, at, "support")
-        note = Message(agent, False, phrases.note(self._rng, "merge"), kind="merge")
-        case.add(at, agent, note, other_case=target, assignee=agent, status="closed")
+        gone = Message(agent, False, MERGED_AWAY, kind="merge")
+        case.add(at, agent, gone, other_case=target, assignee=agent, status="closed")
         case.merged_into = target
         case.rating = None
         case.planted.add("merged")
+        came = Message(agent, False, MERGED_HERE, kind="merge")
+        target.steps.append(Step(at, agent, came, other_case=case))
+        target.steps.sort(key=lambda step: step.at)
 
-    def discard(self, case: Case, *, spam: bool) -> None:
-        """Ends a case outside the service: deleted, or spam."""
+    def delete(self, case: Case) -> None:
+        """Somebody deletes the case some hours after it came."""
+        case.is_deleted = True
+        self._discard(case, "deleted")
+
+    def spam(self, source: str) -> Case:
+        """Advertising that came in as a case and was marked as spam."""
+        subject, text = self._rng.choice(SPAM)
+        case = self._book.begin(source, subject=subject, text=text, channel="email", priority="low")
+        case.is_spam = True
+        self._discard(case, "spam")
+        return case
+
+    def _discard(self, case: Case, why: str) -> None:
         at = case.created_at + self._rng.randint(10 * MINUTE, 5 * HOUR)
         case.cut(case.created_at + MINUTE)
         agent = agent_on_shift(self._rng, at, "support")
         case.add(at, agent, status="deleted")
-        case.is_deleted, case.is_spam = not spam, spam
         case.rating = None
-        case.planted.add("spam" if spam else "deleted")
+        case.planted.add(why)
 
     def _late_critical(self) -> Case:
         at = self._as_of - 160 * MINUTE
@@ -229,8 +256,3 @@ class Planter:
         else:
             at = course.reply(case, at, "answer", status="open")
             course.nudge(case, self._hours.add(at, rng.randint(9 * HOUR, 27 * HOUR)))
-
-
-def natural_end(case: Case) -> bool:
-    """Whether a case may be merged or discarded: nothing else is planted in it."""
-    return not case.planted and case.source in ("zendesk", "freshdesk")
