@@ -21,8 +21,8 @@ _SEGMENT_COLUMNS = ["ticket_key", "status", "from_at", "order"]
 def status_segments(tickets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """The statuses each ticket went through: ticket_key, status, from_at, order; by ticket and time.
 
-    Every ticket begins open: one whose first known status is already an end (logged as solved, or pulled
-    from a source that keeps no history) gets a `new` segment of its own at its creation. Where the known
+    Every ticket begins open: one that was created in an end (its first change says so) gets a `new` segment
+    of no length before it, one of a source that keeps no history begins as `new`. Where the known
     changes do not lead to the ticket's present status, that one begins at `solved_at`, `closed_at` or
     `updated_at`, the first that fits. A change dated before the creation counts from the creation.
     """
@@ -38,7 +38,7 @@ def status_segments(tickets: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFram
                 status_changes["occurred_at"].array,
                 created.reindex(status_changes["ticket_key"]).array,
             ),
-            "order": 1,
+            "order": 2,
         }
     )
     first = _first_statuses(tickets, status_changes)
@@ -62,9 +62,11 @@ def _first_statuses(tickets: pd.DataFrame, status_changes: pd.DataFrame) -> pd.D
     earliest = status_changes.drop_duplicates("ticket_key").set_index("ticket_key")["old_value"]
     known = look_up(tickets["ticket_key"], earliest)
     has_changes = tickets["ticket_key"].isin(earliest.index)
-    status = known.where(has_changes, tickets["status"])
-    status = status.where(status.notna() & ~status.isin(ENDED + GONE), "new")
-    return pd.DataFrame(
+    is_end = known.isin(ENDED + GONE)
+    status = known.where(has_changes & ~is_end, None).fillna("new")
+    is_untouched = ~has_changes & ~tickets["status"].isin(ENDED + GONE)
+    status = status.where(~is_untouched, tickets["status"])
+    begun = pd.DataFrame(
         {
             "ticket_key": tickets["ticket_key"].to_numpy(),
             "status": status.to_numpy(),
@@ -72,14 +74,16 @@ def _first_statuses(tickets: pd.DataFrame, status_changes: pd.DataFrame) -> pd.D
             "order": 0,
         }
     )
+    ended = begun[is_end.to_numpy()].assign(status=known[is_end].to_numpy(), order=1)
+    return pd.concat([begun, ended], ignore_index=True)
 
 
 def _missing_last_moves(
     tickets: pd.DataFrame, moves: pd.DataFrame, first: pd.DataFrame
 ) -> pd.DataFrame:
     """A move into the present status for each ticket whose changes do not lead there."""
-    last = first.set_index("ticket_key")["status"].copy()
-    last_at = first.set_index("ticket_key")["from_at"].copy()
+    begun = first.drop_duplicates("ticket_key", keep="last").set_index("ticket_key")
+    last, last_at = begun["status"].copy(), begun["from_at"].copy()
     if len(moves):
         newest = moves.drop_duplicates("ticket_key", keep="last").set_index("ticket_key")
         last.update(newest["status"])
@@ -97,7 +101,7 @@ def _missing_last_moves(
             "ticket_key": keys[wrong].to_numpy(),
             "status": tickets["status"][wrong].to_numpy(),
             "from_at": at[wrong].array,
-            "order": 2,
+            "order": 3,
         }
     )
 

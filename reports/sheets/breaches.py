@@ -28,7 +28,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> Mapping[tuple[str, str]
         foreign("Subject", "subject"),
         own("Priority", lambda r: r["priority"] or "none"),
         own("Metric", lambda r: numbered_metric(r["metric"], r["instance"])),
-        instant("Due", "decided_at"),
+        instant("Ran out", "decided_at"),
         instant("Met at", "met_at"),
         duration("Overdue", "overdue_seconds"),
         duration("Paused", "paused_seconds"),
