@@ -163,16 +163,20 @@ class PolicySession(requests.Session):
         path = urlsplit(url).path
         budget = self.budget(self._classify(method, path))
         deadline = self._clock() + self.policy.deadline_seconds
-        for number in range(1, self.policy.tries + 1):
+        tries = 0
+        while True:
             self._wait_for(budget, deadline, method, path)
             response, failure = self._try(method, url, options)
             if response is not None and response.status_code not in RETRY_STATUSES:
                 self._learn(budget, response)
                 return response
-            if not self._may_repeat(method, response) or number == self.policy.tries:
-                return self._give_up(response, failure, method, path, number)
-            self._block(budget, response, number)
-        raise AssertionError("the loop returns or raises on its last try")
+            # A limit is no failure: it is waited for until the deadline, however many workers share it.
+            is_limit = response is not None and response.status_code == 429
+            tries += not is_limit
+            is_late = self._clock() >= deadline
+            if not self._may_repeat(method, response) or tries >= self.policy.tries or is_late:
+                return self._give_up(response, failure, method, path, max(tries, 1))
+            self._block(budget, response, tries)
 
     def get_json(self, url: str, **options: Any) -> Any:
         """The JSON body of a GET that succeeded; other answers become errors of `connectors.errors`."""

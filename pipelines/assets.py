@@ -6,7 +6,6 @@ Belongs here: assets and their checks, thin. Does not belong here: work, jobs, s
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import dagster as dg
 
@@ -59,7 +58,7 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
     )
     def ingest(
         context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
-    ) -> Iterator[dg.MaterializeResult[Any]]:
+    ) -> Iterator[dg.MaterializeResult]:
         with deskbridge.runtime() as runtime:
             report = ingest_client(runtime, context.partition_key)
         yield _raw_result(report)
@@ -78,7 +77,7 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
             )
         ],
     )
-    def sla_clocks(deskbridge: DeskbridgeResource) -> dg.MaterializeResult[Any]:
+    def sla_clocks(deskbridge: DeskbridgeResource) -> dg.MaterializeResult:
         with deskbridge.runtime() as runtime:
             as_of = runtime.now()
             reports = [tick_client(runtime, key, as_of) for key in runtime.settings.clients]
@@ -93,7 +92,7 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
     )
     def compliance_workbook(
         context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         with deskbridge.runtime() as runtime:
             written = write_compliance_report(runtime, context.partition_key, runtime.now())
         return dg.MaterializeResult(
@@ -121,7 +120,7 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
     )
     def migration_ledger(
         context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
-    ) -> dg.MaterializeResult[Any]:
+    ) -> dg.MaterializeResult:
         with deskbridge.runtime() as runtime:
             results = [
                 migrate_client(runtime, context.partition_key, migration.id)
@@ -141,7 +140,7 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
     return [ingest, sla_clocks, compliance_workbook, migration_ledger]
 
 
-def _raw_result(report: IngestReport) -> dg.MaterializeResult[Any]:
+def _raw_result(report: IngestReport) -> dg.MaterializeResult:
     synced = [outcome.sync for outcome in report.sources if outcome.sync is not None]
     streams = [(one.source_key, stream) for one in synced for stream in one.streams]
     table = ["| source | stream | pages | read | new | calls |", "|---|---|---|---|---|---|"]
@@ -170,7 +169,7 @@ def _raw_result(report: IngestReport) -> dg.MaterializeResult[Any]:
     )
 
 
-def _ticket_result(report: IngestReport) -> dg.MaterializeResult[Any]:
+def _ticket_result(report: IngestReport) -> dg.MaterializeResult:
     done = [outcome.normalise for outcome in report.sources if outcome.normalise is not None]
     quarantined = sum(one.quarantined for one in done)
     return dg.MaterializeResult(
@@ -196,7 +195,7 @@ def _ticket_result(report: IngestReport) -> dg.MaterializeResult[Any]:
     )
 
 
-def _tick_result(reports: list[TickReport], as_of: datetime) -> dg.MaterializeResult[Any]:
+def _tick_result(reports: list[TickReport], as_of: datetime) -> dg.MaterializeResult:
     dead = sum(report.dead for report in reports)
     return dg.MaterializeResult(
         metadata={

@@ -17,7 +17,6 @@ from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
 from connectors.mailbox.imap import ImapSource
-from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
 from connectors.pagerduty import PagerDutyNotifier
 from connectors.slack import SlackNotifier
@@ -132,6 +131,8 @@ def _mail_files(
     path = settings.path(source.path)
     if source.type == "mbox":
         return Wired(MboxSource(str(path)), _mail_transform(source))
+    from connectors.mailbox.maildir import EmlSource, MaildirSource
+
     kind = MaildirSource if source.type == "maildir" else EmlSource
     return Wired(kind(path), _mail_transform(source))
 
