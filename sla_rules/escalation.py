@@ -445,11 +445,12 @@ def why_due(step: Step, view: TicketView) -> str:
         return f"{metric} is at risk ({view.priority})"
     if step.when == "breached":
         return f"{metric} is breached ({view.priority})"
-    waited = _minutes(step.after_for(view.priority))
+    seconds = step.after_for(view.priority)
     opened = "reopened" if view.episode > 1 else "opened"
-    if step.until == "solved":
-        return f"not resolved {waited} after it was {opened} ({view.priority})"
-    return f"no human response {waited} after it was {opened} ({view.priority})"
+    missing = "not resolved" if step.until == "solved" else "no human response"
+    if seconds == 0:
+        return f"{opened}, {missing} yet ({view.priority})"
+    return f"{missing} {_minutes(seconds)} after it was {opened} ({view.priority})"
 
 
 def _minutes(seconds: int) -> str:
