@@ -16,6 +16,7 @@ from pipelines.demo.files import make_file
 from pipelines.demo.hours import DAY, HOUR, BusinessHours, after, elapsed, local
 from pipelines.demo.issues import REPLY_TARGETS, RESOLUTION_TARGETS
 from pipelines.demo.people import TEAMS, agent_on_shift
+from transforms.model import PRIORITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,11 @@ class Course:
         if "triaged" in case.planted and wait > 120:
             agent = agent_on_shift(rng, case.created_at, "support")
             at = case.created_at + int(min(wait * 0.5, 1200))
-            note = Message(agent, False, phrases.note(rng, "triage"))
-            case.add(at, agent, note, priority=case.values["final_priority"])
+            wanted = final_priority(case)
+            is_raised = PRIORITIES.index(wanted) < PRIORITIES.index(case.priority)
+            text = phrases.note(rng, "raised" if is_raised else "lowered")
+            note = Message(agent, False, text)
+            case.add(at, agent, note, priority=wanted)
 
     def _hand_over(self, case: Case, at: int) -> int:
         team = case.issue.specialist or "support"
