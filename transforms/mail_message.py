@@ -176,7 +176,8 @@ def _sent_at(message: Message, record: RawRecord, warnings: list[str]) -> tuple[
     arrived = list(_arrivals(message, record))
     raw = str(message.get("Date", ""))
     date = parse_date(raw) if raw else None
-    if date is not None and not (arrived and date > arrived[0][0] + FUTURE_TOLERANCE):
+    latest = max((instant for instant, _ in arrived), default=None)
+    if date is not None and (latest is None or date <= latest + FUTURE_TOLERANCE):
         return date, "date"
     found = "no Date header" if not raw else f"Date {decode_text(raw)[:60]!r} is not believable"
     if arrived:

@@ -157,6 +157,9 @@ class ImapSource:
         seen.keep_only(places)
         session = ImapSession(**self._session_settings)
         try:
+            # All folders first: a mail that was moved must be forgotten where it lay before it is met again.
+            for folder in self._folders:
+                _Reading(self, session, folder, places, seen).forget_vanished()
             for folder in self._folders:
                 yield from _Reading(self, session, folder, places, seen).pages()
             yield Page([], _cursor(places, seen), complete=True, calls=0)
@@ -191,6 +194,25 @@ class _Reading:
         raise UnavailableError(
             f"{self._session.address}: folder {self._folder!r} was renumbered {TRIES} times while it was read"
         )
+
+    def forget_vanished(self) -> None:
+        """Forgets mails that are no longer in the folder, so that one that was moved keeps its id."""
+        place = self._places.get(self._folder)
+        if place is None:
+            return
+        state = self._trying(lambda: self._session.examine(self._folder), None)
+        known = set(self._seen.keys(self._folder))
+        if place.uidvalidity != state.uidvalidity or not known:
+            return
+        try:
+            new = self._trying(lambda: self._session.uids_after(place.last_uid, state), state)
+            if state.exists - len(new) >= len(known) + len(place.owed):
+                return
+            found = self._trying(lambda: self._session.uids_after(0, state), state)
+        except _RenumberedError:
+            return
+        self._seen.drop(self._folder, known - set(found))
+        place.owed = [uid for uid in place.owed if uid in set(found)]
 
     def _pages_of_one_numbering(self) -> Iterator[Page]:
         state = self._trying(lambda: self._session.examine(self._folder), None)
@@ -287,7 +309,7 @@ class _Reading:
         if mail is not None:
             if mail.internal_date is not None:
                 location["internal_date"] = mail.internal_date.isoformat()
-            yield mail_record(mail.payload, self._folder, self._seen, location)
+            yield mail_record(mail.payload, self._folder, uid, self._seen, location)
 
     def _trying(self, action: Callable[[], _T], state: FolderState | None) -> _T:
         """Does it, and does it again on a new connection where the line was lost.
@@ -298,7 +320,7 @@ class _Reading:
         """
         for attempt in range(TRIES):
             try:
-                if attempt and state is not None:
+                if state is not None and self._session.open_folder != self._folder:
                     now = self._session.examine(self._folder)
                     if now.uidvalidity != state.uidvalidity:
                         raise _RenumberedError

@@ -80,6 +80,8 @@ class ImapSession:
         """Keeps how to connect; see `ImapSource`."""
         self.address = f"{host}:{port}"
         self.calls = 0
+        self.open_folder: str | None = None
+        """The folder that the present connection has open."""
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._use_tls, self._use_starttls = use_tls, use_starttls
@@ -90,7 +92,7 @@ class ImapSession:
 
     def close(self) -> None:
         """Logs out politely where the line still stands."""
-        client, self._client = self._client, None
+        client, self._client, self.open_folder = self._client, None, None
         if client is not None:
             try:
                 client.logout()
@@ -100,7 +102,7 @@ class ImapSession:
 
     def drop(self) -> None:
         """Throws the connection away; the next call opens a new one."""
-        client, self._client = self._client, None
+        client, self._client, self.open_folder = self._client, None, None
         if client is not None:
             with suppress(OSError):
                 client.shutdown()
@@ -111,6 +113,7 @@ class ImapSession:
         Raises:
             ConfigurationError: there is no such folder; names those that there are.
         """
+        self.open_folder = None
         with self._speaking(f"opening folder {folder!r}") as client:
             try:
                 found = client.select_folder(folder, readonly=True)
@@ -132,6 +135,7 @@ class ImapSession:
                     f"{self.address} as {self._username}: there is no folder {folder!r}; "
                     f"there are: {', '.join(sorted(names)) or 'none'}"
                 ) from error
+        self.open_folder = folder
         return FolderState(
             uidvalidity=int(found.get(b"UIDVALIDITY", 0)),
             uidnext=int(found[b"UIDNEXT"]) if b"UIDNEXT" in found else None,

@@ -172,7 +172,7 @@ class MboxSource:
                     yield Page(filler.take(), _cursor(states, seen), complete=False)
                 if last_known:
                     filler.add(tombstone(last_known, {"file": container}))
-                    seen.take_back(container)
+                    seen.drop(container, [state.number])
                     state.number -= 1
                     last_known = None
                 self._give(mail, container, state, seen, filler)
@@ -190,7 +190,7 @@ class MboxSource:
         location = {"file": container, "offset": mail.offset, "number": state.number}
         if mail.envelope:
             location["envelope"] = mail.envelope
-        record = mail_record(mail.payload, container, seen, location)
+        record = mail_record(mail.payload, container, state.number, seen, location)
         state.offset, state.remote_id = mail.offset, record.remote_id
         filler.add(record)
 

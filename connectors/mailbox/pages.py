@@ -24,13 +24,13 @@ PAGE_BYTES = 8_000_000
 
 
 def mail_record(
-    payload: bytes, container: str, seen: SeenMails, location: Mapping[str, Any]
+    payload: bytes, container: str, key: int, seen: SeenMails, location: Mapping[str, Any]
 ) -> RawRecord:
-    """The record of a mail: its id is the sha256 of its bytes, with `#2`, `#3`, … for identical ones."""
+    """The record of a mail, noted in `seen`: its id is the sha256 of its bytes, with `#2`, … for identical ones."""
     digest = hashlib.sha256(payload).digest()
     return RawRecord(
         stream=STREAM,
-        remote_id=remote_id_of(digest, seen.add(container, digest)),
+        remote_id=remote_id_of(digest, seen.add(container, key, digest)),
         payload=payload,
         media_type=MEDIA_TYPE,
         location=location,
