@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
-from connectors.warehouse.engine import reading
+from connectors.warehouse import schema
+from connectors.warehouse.engine import make_engine, reading
 from connectors.warehouse.report_queries import read_report_rows
 from reports.figures import Goals, ReportFigures, compute
 from reports.period import Period, month_period
@@ -246,9 +247,6 @@ def test_a_lost_ticket_shows_as_check(
 def test_what_comes_after_as_of_changes_nothing(
     report: ReportFigures, tmp_path, story, october: Period, as_of: datetime
 ) -> None:
-    from connectors.warehouse import schema
-    from connectors.warehouse.engine import make_engine
-
     story.change("t01", "status", "solved", "open", "11-05 09:00")
     story.change("t05", "status", "new", "deleted", "11-05 09:00")
     story.comment("t01", "11-05 09:00", "agent")
