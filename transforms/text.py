@@ -55,25 +55,20 @@ def one_line(text: str) -> str:
 def html_to_text(html: str) -> str:
     """Readable text of an HTML document or fragment: tables laid out, lists marked, nothing executed or fetched.
 
-    Any input gives text: what the layout engine refuses is stripped of its tags.
+    Any input gives text: what the layout engine refuses, or loses more than half of (it gives up at deep
+    nesting without a word), is stripped of its tags.
     """
     html = _XML_DECLARATION.sub("", _UNSAFE.sub("\ufffd", html))
     if not html.strip():
         return ""
-    if len(html) <= HTML_LIMIT:
-        try:
-            return clean_text(get_text(html))
-        except (
-            LxmlError,
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            AttributeError,
-            RecursionError,
-        ):
-            pass
-    return _stripped(html)
+    stripped = _stripped(html)
+    if len(html) > HTML_LIMIT:
+        return stripped
+    try:
+        text = clean_text(get_text(html))
+    except (LxmlError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return stripped
+    return text if 2 * len(text.split()) >= len(stripped.split()) else stripped
 
 
 def _stripped(html: str) -> str:
@@ -90,11 +85,12 @@ def has_reply_prefix(subject: str) -> bool:
 def base_subject(subject: str) -> str:
     """A subject's stem: prefixes of answers and forwards, list tags and white space removed, letters folded.
 
+    Turkish dotted and dotless i count as one letter, since capitals mix them up.
     `[list] Re: AW[2]: Fwd: Drucker  defekt` gives `drucker defekt`. Ticket numbers such as `[#12]` go with
     the tags. Source: RFC 5256 §2.1, with the prefixes of some twenty languages.
     """
     rest, _ = _without_prefixes(subject)
-    return one_line(rest).casefold()
+    return _folded(one_line(rest))
 
 
 def normalise_subject(subject: str) -> str:
@@ -130,4 +126,11 @@ def _without_prefixes(subject: str) -> tuple[str, list[str]]:
 
 def _is_reply(prefix: str) -> bool:
     word = re.split(r"[\s\[(*^:：\d]", prefix.strip(), maxsplit=1)[0]
-    return REPLY_PREFIXES.get(word.casefold(), "reply") == "reply"
+    return _KINDS.get(_folded(word)) == "reply"
+
+
+def _folded(text: str) -> str:
+    return text.casefold().replace("i\u0307", "i").replace("ı", "i")
+
+
+_KINDS = {_folded(prefix).split()[0]: kind for prefix, kind in REPLY_PREFIXES.items()}
