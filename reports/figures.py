@@ -29,6 +29,7 @@ from reports.sla import (
     sla_counts,
     weekly_trend,
 )
+from reports.source_verdict import SourceVerdicts, source_verdicts
 from reports.volume import volume_by_source, volume_figures
 
 KPI_KEYS = (
@@ -97,6 +98,7 @@ class ReportFigures:
     satisfaction: Satisfaction
     volume: pd.DataFrame
     reconciliation: Reconciliation
+    source_verdicts: SourceVerdicts
     policies: pd.DataFrame
     calendars: tuple[str, ...]
 
@@ -172,6 +174,7 @@ def compute(
             volume=volume,
             created=int(figures["created"].value or 0),
         ),
+        source_verdicts=source_verdicts(basis, period),
         policies=_policies_used(rows, used),
         calendars=tuple(sorted(used["calendar"].unique())),
     )

@@ -26,6 +26,7 @@ from reports.sheets import (
     matrix,
     migration,
     reconciliation,
+    source_verdicts,
     summary,
     volume,
     weekly,
@@ -115,6 +116,7 @@ def build_workbook(
         (contact, contact.write),
         (csat, csat.write),
         (volume, volume.write),
+        (source_verdicts, source_verdicts.write),
         (definitions, definitions.write),
         (reconciliation, reconciliation.write),
     )

@@ -234,6 +234,41 @@ def test_reconciliation_agrees_and_lists_what_is_left_out(report: ReportFigures)
     assert (freshdesk.expected, freshdesk.found, freshdesk.expected_most) == (3, 3, 4)
 
 
+def test_source_verdicts_are_compared_and_differences_explained(
+    sqlite_engine: Engine, story, october: Period, as_of: datetime
+) -> None:
+    verdicts = {
+        # Ours: reply met, resolution broken at 04:00. The source allowed until 08:00.
+        "t03": {"fr_escalated": False, "is_escalated": False, "due_by": "2026-10-10T08:00:00Z"},
+        # Ours: both met; the source says the reply was late, with the same due instant.
+        "t14": {"fr_escalated": True, "is_escalated": False, "fr_due_by": "2026-10-27T12:00:30Z"},
+        "t01": {"is_sla_met": True},
+        "t02": {"is_sla_met": True},
+        # Not decided in October, of a duplicate, or of no known shape: not compared.
+        "t11": {"fr_escalated": True},
+        "t06": {"is_sla_met": False},
+        "t10": {"slas": {"policy_metrics": []}, "is_escalated": "no"},
+    }
+    for row in story.rows["ticket"]:
+        row["source_verdict"] = verdicts.get(row["ticket_key"])
+    found = read(sqlite_engine, story, october, as_of).source_verdicts
+    assert dict(found.compared) == {"zendesk": (2, 1), "freshdesk": (4, 2)}
+    assert [
+        (r.ticket_key, r.metric, r.is_met, r.source_is_met, r.reason.partition(":")[0])
+        for r in found.differences.itertuples()
+    ] == [
+        (
+            "t02",
+            "all targets",
+            False,
+            True,
+            "the source gives no due instant to compare",
+        ),
+        ("t03", "resolution", False, True, "the source's due instant is 4 h 00 min later"),
+        ("t14", "first_reply", True, False, "same due instant"),
+    ]
+
+
 def test_a_lost_ticket_shows_as_check(
     sqlite_engine: Engine, story, october: Period, as_of: datetime
 ) -> None:

@@ -35,6 +35,7 @@ SHEETS = [
     "First contact & reopens",
     "CSAT",
     "Volume by source",
+    "Source verdicts",
     "Definitions",
     "Reconciliation",
 ]
