@@ -62,13 +62,13 @@ def _date(value: Any) -> date:
 def _instant(value: Any) -> datetime:
     try:
         instant = datetime.fromisoformat(str(value))
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ValueError(
-            f"found {value!r}, expected an instant with its zone, such as 2026-12-24T08:00:00+03:00"
-        )
-    return instant.astimezone(UTC)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(
+        f"found {value!r}, expected an instant with its zone, such as 2026-12-24T08:00:00+03:00"
+    )
 
 
 Minutes = Annotated[int, BeforeValidator(_minutes)]
