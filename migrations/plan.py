@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -24,6 +24,10 @@ Row = dict[str, Any]
 
 DECISIONS = ("moved", "merged", "held", "excluded")
 """What can become of a source record. Each record gets exactly one."""
+
+
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a mail without any readable date carries (see `transforms.mail`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ def _decision(
         return "excluded", f"rule {rule.name}"
     if comment["ticket_key"] in done:
         return "held", "came after its conversation was moved; carry it over by hand or move again"
+    if comment["created_at"] <= UNDATED:
+        return "held", "no readable date: the target would show it as new"
     if not requesters.get(comment["ticket_key"]):
         return "held", "the conversation has no customer address"
     return "moved", None

@@ -7,12 +7,13 @@ Exit codes: 0 done; 1 something failed (a source, a delivery, sums that do not c
 configuration, nothing was done; 130 stopped by the user.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -20,7 +21,10 @@ from typer.core import TyperGroup
 from connectors.errors import ConfigurationError, ConnectorError
 from pipelines import terminal
 from pipelines.runtime import Runtime, opened
-from pipelines.settings import SettingsError
+from pipelines.settings import CONFIGURATION_NAME, SettingsError
+
+if TYPE_CHECKING:
+    from pipelines.report import WrittenReport
 
 app = typer.Typer(
     name="deskbridge",
@@ -32,12 +36,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     cls=TyperGroup,
 )
-sla_app = typer.Typer(help="The promises: the signable matrix.", no_args_is_help=True)
 migrate_app = typer.Typer(
     help="Move an inbox into a helpdesk, with a ledger.", no_args_is_help=True
 )
 db_app = typer.Typer(help="The warehouse's schema.", no_args_is_help=True)
-app.add_typer(sla_app, name="sla")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(db_app, name="db")
 
@@ -75,6 +77,17 @@ def _instant(text: str | None, runtime: Runtime) -> datetime:
     if instant.tzinfo is None:
         raise SettingsError(f"--as-of: '{text}' has no zone; write for instance {text}Z")
     return instant.astimezone(UTC)
+
+
+def _one_client(runtime: Runtime, client: str | None) -> str:
+    clients = _clients(runtime, client)
+    if len(clients) > 1:
+        raise SettingsError(f"choose a client with --client: {', '.join(clients)}")
+    return clients[0]
+
+
+def _config_path(config: Path | None) -> Path:
+    return config or Path(os.environ.get("DESKBRIDGE_CONFIG", CONFIGURATION_NAME))
 
 
 def _clients(runtime: Runtime, client: str | None) -> list[str]:
@@ -190,6 +203,300 @@ def sync(
             terminal.fail(str(row["error"]))
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def tick(
+    config: Config = None,
+    client: Client = None,
+    as_of: AsOf = None,
+    rehearse_from: Annotated[
+        str | None,
+        typer.Option(
+            "--rehearse-from", help="Tick every minute that matters from this instant on."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring clocks up to date, settle escalation timers that are due, send what is waiting."""
+    from dataclasses import asdict
+
+    from pipelines.tick import rehearse_client, tick_client
+
+    with _runtime(config) as runtime:
+        instant = _instant(as_of, runtime)
+        start = _instant(rehearse_from, runtime) if rehearse_from else None
+        reports = [
+            tick_client(runtime, key, instant)
+            if start is None
+            else rehearse_client(runtime, key, start, instant)
+            for key in _clients(runtime, client)
+        ]
+    rows = [asdict(report) for report in reports]
+    if json:
+        terminal.as_json(rows)
+    else:
+        columns = [name for name in rows[0] if name != "client_key"]
+        terminal.table(
+            "",
+            ["client", *(f"{name}#" for name in columns)],
+            [[row["client_key"], *(str(row[name]) for name in columns)] for row in rows],
+        )
+    if any(row["dead"] for row in rows):
+        terminal.fail("messages are dead: nobody took them. deskbridge explain TICKET shows which")
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    config: Config = None,
+    client: Client = None,
+    month: Annotated[
+        str | None, typer.Option("--month", help="e.g. 2026-10 [default: the last complete month].")
+    ] = None,
+    as_of: AsOf = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write [default: the client's folder].")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the compliance workbook; print the scoreboard."""
+    from pipelines.report import write_compliance_report
+
+    with _runtime(config) as runtime:
+        clients = _clients(runtime, client)
+        if out is not None and len(clients) > 1:
+            raise SettingsError("--out names one file: choose a client with --client")
+        written = [
+            write_compliance_report(runtime, key, _instant(as_of, runtime), month, out)
+            for key in clients
+        ]
+    if json:
+        terminal.as_json(
+            [{"path": str(w.path), "issue": w.issue, **w.workbook.summary} for w in written]
+        )
+        return
+    for one in written:
+        show_scoreboard(one)
+
+
+def show_scoreboard(written: "WrittenReport") -> None:
+    """A report's headline figures and where the workbook lies."""
+    board = written.scoreboard
+    terminal.table(
+        board.title,
+        ["figure", "value#", "target#", "change#", "n#", "status"],
+        [
+            [row.label, row.value, row.target, row.change, str(row.n), row.status]
+            for row in board.rows
+        ],
+    )
+    for sentence in board.sentences:
+        terminal.say(sentence)
+    terminal.say(f"workbook: {written.path} ({written.size_bytes:,} bytes, issue {written.issue})")
+
+
+@app.command()
+def explain(
+    ticket: Annotated[str, typer.Argument(help="Number, source/number, or our key.")],
+    config: Config = None,
+    client: Client = None,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Follow one ticket from its raw records to its clocks, its pages and its cell in the workbook."""
+    from pipelines.explain import explain_ticket
+
+    with _runtime(config) as runtime:
+        sections = explain_ticket(runtime, ticket, client, _instant(as_of, runtime))
+    if json:
+        terminal.as_json(
+            {
+                section.title: [
+                    dict(zip((c.rstrip("#") for c in section.columns), row, strict=True))
+                    for row in section.rows
+                ]
+                for section in sections
+            }
+        )
+        return
+    for section in sections:
+        terminal.table(section.title, section.columns, section.rows)
+
+
+@app.command("on-call")
+def on_call(
+    config: Config = None,
+    client: Client = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Instant with zone [default: now].")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say who is on call, on every level, and why."""
+    from pipelines.rules import load_rules
+    from sla_rules.on_call import who
+
+    rows = []
+    with _runtime(config) as runtime:
+        instant = _instant(at, runtime)
+        for key in _clients(runtime, client):
+            plan = load_rules(runtime.settings, key, instant.date()).on_call
+            for level in plan.levels():
+                answer = who(plan, level, instant)
+                rows.append(
+                    {
+                        "client": key,
+                        "level": level,
+                        "primary": answer.primary.name if answer.primary else "nobody",
+                        "secondary": answer.secondary.name if answer.secondary else "–",
+                        "why": answer.why,
+                    }
+                )
+    if json:
+        terminal.as_json(rows)
+        return
+    terminal.table("", list(rows[0]), [list(row.values()) for row in rows])
+
+
+@app.command()
+def checksum(config: Config = None, json: Json = False) -> None:
+    """Print a checksum over the domain columns of each table: equal sums, equal history."""
+    from connectors.warehouse.checksum import warehouse_checksums
+    from connectors.warehouse.engine import reading
+
+    with _runtime(config) as runtime, reading(runtime.engine) as connection:
+        sums = warehouse_checksums(connection)
+    if json:
+        terminal.as_json(
+            {name: {"rows": rows, "sha256": digest} for name, (rows, digest) in sums.items()}
+        )
+        return
+    terminal.table("", ["table", "rows#", "sha256"], [[n, str(r), d] for n, (r, d) in sums.items()])
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="sync, sla_tick, compliance_report or migration.")],
+    config: Config = None,
+    client: Client = None,
+) -> None:
+    """Run one of Dagster's jobs here and now, recorded in $DAGSTER_HOME; no daemon needed."""
+    from pipelines.run_job import run_job
+
+    path = _config_path(config)
+    if not run_job(path, job, client):
+        terminal.fail(f"{job} failed; what went wrong stands above and in Dagster's event log")
+        raise typer.Exit(1)
+
+
+@migrate_app.command("plan")
+def migrate_plan(
+    migration: Annotated[str, typer.Argument(help="Its id in the configuration.")],
+    config: Config = None,
+    client: Client = None,
+    json: Json = False,
+) -> None:
+    """Decide what becomes of every record, before anything moves."""
+    from dataclasses import asdict
+
+    from pipelines.migrate import migration_of, plan_migration
+    from pipelines.wiring import helpdesk_of
+
+    with _runtime(config) as runtime:
+        key = _one_client(runtime, client)
+        plan = plan_migration(runtime, key, migration)
+        target = migration_of(runtime, key, migration).target
+        cannot_keep = helpdesk_of(runtime.settings, key, target).cannot_keep
+    if json:
+        terminal.as_json({**asdict(plan), "cannot_keep": dict(cannot_keep)})
+        return
+    terminal.table(
+        "Mails",
+        ["what becomes of them", "mails#"],
+        [[reason, str(count)] for reason, count in sorted(plan.reasons.items())],
+    )
+    terminal.table(
+        "Conversations", ["decision", "tickets#"], [[k, str(v)] for k, v in plan.tickets.items()]
+    )
+    terminal.table(
+        f"What {target} cannot keep", ["what", "instead"], [[k, v] for k, v in cannot_keep.items()]
+    )
+
+
+@migrate_app.command("move")
+def migrate_move(
+    migration: Annotated[str, typer.Argument(help="Its id in the configuration.")],
+    config: Config = None,
+    client: Client = None,
+) -> None:
+    """Move what is planned; run again it goes on."""
+    from pipelines.migrate import move_migration
+
+    with _runtime(config) as runtime, terminal.reporter() as progress:
+        key = _one_client(runtime, client)
+        moved = move_migration(
+            runtime,
+            key,
+            migration,
+            lambda step, done, total: progress(migration, step, done, total),
+        )
+    terminal.say(f"{moved} tickets moved")
+
+
+@migrate_app.command("verify")
+def migrate_verify(
+    migration: Annotated[str, typer.Argument(help="Its id in the configuration.")],
+    config: Config = None,
+    client: Client = None,
+) -> None:
+    """Read back what was moved and compare every comment, time, author and file."""
+    from pipelines.migrate import verify_migration
+
+    with _runtime(config) as runtime, terminal.reporter() as progress:
+        key = _one_client(runtime, client)
+        differing = verify_migration(
+            runtime,
+            key,
+            migration,
+            lambda step, done, total: progress(migration, step, done, total),
+        )
+    terminal.say(f"{differing} tickets differ")
+    if differing:
+        raise typer.Exit(1)
+
+
+@migrate_app.command("reconcile")
+def migrate_reconcile(
+    migration: Annotated[str, typer.Argument(help="Its id in the configuration.")],
+    config: Config = None,
+    client: Client = None,
+) -> None:
+    """Close the ledger: source, ledger and target agree, or the reasons why not."""
+    from pipelines.migrate import reconcile_migration
+
+    with _runtime(config) as runtime:
+        result = reconcile_migration(runtime, _one_client(runtime, client), migration)
+    for line in result.lines():
+        terminal.say(line)
+    for fault in result.faults:
+        terminal.fail(fault)
+    if not result.closes:
+        raise typer.Exit(1)
+    terminal.say("the sums close")
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where the demo lives; run again it changes nothing.")
+    ] = Path(".demo"),
+    size: Annotated[float, typer.Option("--size", help="1.0 is a year of 3,100 tickets.")] = 1.0,
+) -> None:
+    """The main job from nothing, on stand-in servers: tickets, clocks, pages, a migration, the workbook."""
+    from pipelines.demo.run import run_demo
+
+    run_demo(folder, size)
 
 
 @db_app.command("upgrade")

@@ -299,7 +299,7 @@ def load_settings(
     Args:
         path: the file; `$DESKBRIDGE_CONFIG`, else `deskbridge.yaml` in the current folder when left out.
         environment: where `${NAME}` is looked up; the process environment when left out. `NAME_FILE` may
-            name a file that holds the value instead.
+            name a file that holds the value instead; a file `.env` beside the configuration is asked last.
 
     Raises:
         SettingsError: every fault of the file, one a line.
@@ -317,7 +317,7 @@ def load_settings(
         raise SettingsError(f"{path} cannot be read: {error}") from None
     try:
         document = Document(text, path.name)
-        _fill_in(document, environment)
+        _fill_in(document, {**_dot_env(path.parent / ".env"), **environment})
         settings = document.validate(Settings)
     except DocumentError as error:
         raise SettingsError(str(error)) from None
@@ -334,8 +334,8 @@ def _fill_in(document: Document, environment: Mapping[str, str]) -> None:
                 faults.append(
                     document.fault(
                         path,
-                        f"the environment variable {match[1]} is not set (nor {match[1]}_FILE); "
-                        f"set it before starting, for instance: export {match[1]}=…",
+                        f"the environment variable {match[1]} is not set (nor {match[1]}_FILE, nor in .env "
+                        f"beside this file); set it before starting, for instance: export {match[1]}=…",
                     )
                 )
                 return ""
@@ -346,6 +346,16 @@ def _fill_in(document: Document, environment: Mapping[str, str]) -> None:
     document.replace_texts(replace)
     if faults:
         raise DocumentError(faults)
+
+
+def _dot_env(path: Path) -> dict[str, str]:
+    """`NAME=value` lines; blank lines and those that begin with # are passed over."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> str | None:

@@ -15,8 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+PIPE_WIDTH = 130
+"""Columns where the output is no terminal: wide enough for the tables, and the same everywhere."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
 SECONDS_BETWEEN_LINES = 5.0
 """How often long work says where it is when the output is no terminal."""
@@ -24,17 +27,17 @@ SECONDS_BETWEEN_LINES = 5.0
 
 def say(text: str) -> None:
     """One line; square brackets in it are text, never markup."""
-    out.print(escape(text))
+    out.print(escape(text), soft_wrap=True)
 
 
 def fail(text: str) -> None:
     """An error for a person, on stderr, without a traceback."""
-    err.print("[bold red]error[/]", escape(text))
+    err.print("[bold red]error[/]", escape(text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Something a person may want to know, on stderr."""
-    err.print("[yellow]note[/]", escape(text))
+    err.print("[yellow]note[/]", escape(text), soft_wrap=True)
 
 
 def as_json(value: Any) -> None:

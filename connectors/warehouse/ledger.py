@@ -122,6 +122,7 @@ def source_comments(connection: Connection, client_key: str, source_key: str) ->
             comment.c.raw_remote_id,
             comment.c.copy_of_key,
             comment.c.is_automatic,
+            comment.c.created_at,
             comment.c.subject,
             comment.c.author_key,
             func.coalesce(contact.c.email, agent.c.email).label("author_email"),

@@ -3,7 +3,6 @@
 Belongs here: its text. Does not belong here: what is done with it.
 """
 
-import os
 from collections.abc import Mapping
 
 from pipelines.demo.folder import AS_OF, CLIENT, LIVE_FROM, SECRETS, DemoFolder
@@ -63,7 +62,7 @@ clients:
 
 
 def write_configuration(folder: DemoFolder, ports: Mapping[str, int]) -> None:
-    """Writes the file and puts the stand-ins' made-up credentials into this process's environment."""
+    """Writes the file, and the stand-ins' made-up credentials into `.env` beside it."""
     text = _TEXT.format(
         clock=AS_OF.isoformat(),
         client=CLIENT,
@@ -76,4 +75,5 @@ def write_configuration(folder: DemoFolder, ports: Mapping[str, int]) -> None:
         **ports,
     )
     folder.config.write_text(text, "utf-8")
-    os.environ.update(SECRETS)
+    lines = "".join(f"{name}={value}\n" for name, value in SECRETS.items())
+    (folder.root / ".env").write_text(lines, "utf-8")

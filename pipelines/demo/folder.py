@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-AS_OF = datetime(2026, 11, 2, 6, tzinfo=UTC)
+AS_OF = datetime(2026, 11, 4, 13, tzinfo=UTC)
 """The instant at which the demo takes place. Its clock stands still, so that two runs can be compared."""
 
 LIVE_FROM = AS_OF - timedelta(hours=30)

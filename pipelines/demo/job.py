@@ -4,7 +4,6 @@ Belongs here: the order of the steps. Does not belong here: the steps (all of th
 servers, what is printed at the end. Run alone: `python -m pipelines.demo.job FOLDER` (servers must be running).
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import dagster as dg
 
 from migrations.reconcile import Reconciliation
 from pipelines.build import build_definitions
-from pipelines.demo.folder import AFTER_MIGRATION, AS_OF, CLIENT, LIVE_FROM, SECRETS, DemoFolder
+from pipelines.demo.folder import AFTER_MIGRATION, AS_OF, CLIENT, LIVE_FROM, DemoFolder
 from pipelines.migrate import reconcile_migration
 from pipelines.report import WrittenReport, write_compliance_report
 from pipelines.runtime import opened
@@ -47,7 +46,6 @@ def run_job(folder: DemoFolder, say: Say) -> JobResult:
 
     Every step goes on where it was killed; what is done already changes nothing.
     """
-    os.environ.update(SECRETS)
     result = JobResult()
     steps: list[tuple[str, Callable[[], None]]] = [
         ("sync", lambda: _dagster(folder, "sync")),
