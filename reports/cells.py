@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
-from openpyxl.worksheet.hyperlink import Hyperlink
 
 from reports.styles import Kind, StyleBook, Tone
 from transforms.model import utc
@@ -132,12 +131,6 @@ class CellMaker:
     def day(self, value: date, tone: Tone = "plain") -> Cell:
         """A date."""
         return self._cell(value, "day", tone)
-
-    def jump(self, text: str, sheet_title: str) -> Cell:
-        """A link to another sheet of the same workbook."""
-        cell = self._cell(text, "link", "plain")
-        cell.hyperlink = Hyperlink(ref="", location=f"'{sheet_title}'!A1")
-        return cell
 
     def empty(self, kind: Kind = "text", tone: Tone = "plain") -> Cell:
         """A cell with a look and no value."""

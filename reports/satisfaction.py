@@ -13,7 +13,7 @@ from reports.period import Period
 
 CSAT = (
     "ratings of 4 or 5 (of 5) / ratings given in the period, the last one of each ticket; with the Wilson "
-    "95 % interval."
+    "95% interval."
 )
 RESPONSE_RATE = "tickets rated in the period / tickets solved at least once in the period."
 SATISFIED = 4

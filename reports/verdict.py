@@ -30,8 +30,8 @@ def sentences(report: ReportFigures) -> list[str]:
 
 
 def share_text(value: float | None) -> str:
-    """`83.5 %`."""
-    return "–" if value is None else f"{value * 100:.1f} %"
+    """`83.5%`."""
+    return "–" if value is None else f"{value * 100:.1f}%"
 
 
 def duration_text(seconds: float | None) -> str:
@@ -78,7 +78,7 @@ def _compliance(report: ReportFigures) -> str:
     if figure.goal is not None:
         points = (figure.value - figure.goal) * 100
         where = "above" if points >= 0 else "under"
-        text += f", {abs(points):.1f} points {where} the goal of {figure.goal * 100:.0f} %"
+        text += f", {abs(points):.1f} points {where} the goal of {figure.goal * 100:.0f}%"
     before = report.before["sla_compliance"]
     if before.value is not None:
         points = (figure.value - before.value) * 100
@@ -125,7 +125,7 @@ def _work(report: ReportFigures) -> str:
     return (
         f"{_cases(created, 'ticket', 'tickets')} came in and {_cases(solved, 'was', 'were')} solved; "
         f"{left.end:,} are open at the end, {trend} {left.start:,}, "
-        f"and {risky} used 80 % of the time allowed."
+        f"and {risky} used 80% of the time allowed."
     )
 
 

@@ -1,4 +1,4 @@
-"""Open promises that have used 80 % of their time.
+"""Open promises that have used 80% of their time.
 
 Belongs here: this sheet's layout. Does not belong here: the threshold (`basis.py`).
 """
@@ -15,7 +15,7 @@ TITLE = "At risk"
 WIDTHS = (13, 26, 44, 10, 16, 11, 17, 11, 11, 20, 24)
 FREEZE = f"B{HEADER_ROW + 1}"
 NOTE = (
-    "Targets still open at the instant of the data that have used 80 % of their time, the next to break first. "
+    "Targets still open at the instant of the data that have used 80% of their time, the next to break first. "
     "They are counted in no compliance figure yet. Times used and allowed are hours:minutes of the clock's own time."
 )
 

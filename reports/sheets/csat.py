@@ -17,7 +17,7 @@ TITLE = "CSAT"
 WIDTHS = (34, 12, 18, 22, 28, 44, 56)
 NOTE = (
     "The last rating of each ticket, by the day it was given. Satisfied: 4 or 5 of 5. The interval says where "
-    "the share of all customers lies with 95 % confidence (Wilson); with few answers it is wide."
+    "the share of all customers lies with 95% confidence (Wilson); with few answers it is wide."
 )
 
 UNHAPPY = 2
@@ -85,4 +85,4 @@ def _cases(figure: Figure) -> str:
     if figure.interval is None:
         return text
     low, high = figure.interval
-    return f"{text}; 95 % interval {share_text(low)} to {share_text(high)}"
+    return f"{text}; 95% interval {share_text(low)} to {share_text(high)}"

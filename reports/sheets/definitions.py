@@ -35,7 +35,7 @@ def write(writer: SheetWriter, report: ReportFigures) -> None:
             "Left out everywhere",
             "duplicates, merged tickets, copies made by a migration, deleted tickets, spam (counts: Reconciliation)",
         ),
-        ("At risk", "an open clock that has used 80 % of its target"),
+        ("At risk", "an open clock that has used 80% of its target"),
         ("Calendars in use", ", ".join(report.calendars) or "none"),
         ("Goal of compliance", _goal(report.goals.compliance)),
     ]
@@ -72,4 +72,4 @@ def _left_out(excluded: dict[str, int]) -> str:
 
 
 def _goal(goal: float | None) -> str:
-    return "none" if goal is None else f"{goal * 100:.1f} %; amber down to 5 points under it"
+    return "none" if goal is None else f"{goal * 100:.1f}%; amber down to 5 points under it"

@@ -21,7 +21,7 @@ def write(writer: SheetWriter, ledger: MigrationLedger) -> None:
     sums = list(records(ledger.sums))
     for kind, items in ledger.totals.items():
         sums.append({"kind": kind, "decision": "all", "state": "", "items": items})
-    writer.section(f"Sums of run {ledger.run_key}")
+    writer.section(f"Sums of {ledger.run_key}")
     writer.table(
         [
             foreign("Kind", "kind"),

@@ -14,7 +14,7 @@ from reports.records import records
 from reports.sheet_writer import Column, SheetWriter
 
 TITLE = "Reconciliation"
-WIDTHS = (82, 16, 18, 16, 20, 52)
+WIDTHS = (82, 16, 20, 16, 20, 52)
 NOTE = (
     "Every line compares two numbers that were counted in different ways. OK: they agree. CHECK: they do not, "
     "and the figures should not be used before the reason is known."

@@ -127,7 +127,7 @@ def _n(cells: CellMaker, figure: Figure) -> Cell:
 def _note(figure: Figure) -> str:
     if figure.interval is not None and figure.key == "csat":
         low, high = figure.interval
-        return f"95 % interval {share_text(low)} to {share_text(high)}"
+        return f"95% interval {share_text(low)} to {share_text(high)}"
     if figure.unit == "seconds":
         return "hours:minutes"
     if figure.numerator is not None and figure.n:

@@ -109,7 +109,7 @@ def test_the_summary_tells_the_same_numbers_as_the_figures(
     sheet = book["Summary"]
     text = text_of(sheet)
     assert (
-        "In October 2026, 9 of 12 decided SLA targets were met (75.0 %), 15.0 points under the goal of 90 %; "
+        "In October 2026, 9 of 12 decided SLA targets were met (75.0%), 15.0 points under the goal of 90%; "
         "8.3 points better than September 2026." in text
     )
     assert (
@@ -276,8 +276,8 @@ def test_the_scoreboard_says_the_same(
     first = board.rows[0]
     assert (first.label, first.value, first.target, first.status, first.change, first.n) == (
         "SLA compliance, all targets",
-        "75.0 %",
-        "90.0 %",
+        "75.0%",
+        "90.0%",
         "✖ missed",
         "+8.3 pts",
         12,
