@@ -6,7 +6,7 @@ Does not belong here: datetimes and zones of callers (`calendar.py`), reading ma
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -108,23 +108,34 @@ def year_periods(spec: CalendarSpec, year: int) -> list[tuple[int, int]]:
     assert zone is not None, "absolute time has no table"
     shut = frozenset[date]().union(*(source.in_year(year) for source in spec.holidays))
     opened: list[tuple[int, int]] = []
-    cuts: list[tuple[int, int]] = []
-    day = date(year, 1, 1)
-    weekday = day.weekday()
-    one_day = timedelta(days=1)
-    while day.year == year:
-        hours = spec.shifts.get(day, spec.hours[weekday])
+    for day in _days(date(year, 1, 1), date(year, 12, 31)):
+        hours = spec.shifts.get(day, spec.hours[day.weekday()])
         if hours and day not in shut:
             opened.extend(_instants(day, hours, zone))
-            weekly = spec.weekly_breaks[weekday]
-            if weekly:
-                cuts.extend(_instants(day, weekly, zone))
-        day += one_day
-        weekday = (weekday + 1) % 7
-    for day, spans in spec.breaks.items():
-        if day.year == year:
-            cuts.extend(_instants(day, spans, zone))
+    cuts = _cuts(spec, year, zone)
     return without(opened, cuts) if cuts else united(opened)
+
+
+def _cuts(spec: CalendarSpec, year: int, zone: ZoneInfo) -> list[tuple[int, int]]:
+    """Breaks that may fall into a year's hours.
+
+    A date that a zone left out falls on the next one (Kiritimati, 31 December 1994), so that the days on
+    both sides of the year count too.
+    """
+    first, last = date(year, 1, 1) - timedelta(days=2), date(year, 12, 31) + timedelta(days=2)
+    cuts: list[tuple[int, int]] = []
+    if any(spec.weekly_breaks):
+        for day in _days(first, last):
+            cuts.extend(_instants(day, spec.weekly_breaks[day.weekday()], zone))
+    for day, spans in spec.breaks.items():
+        if first <= day <= last:
+            cuts.extend(_instants(day, spans, zone))
+    return cuts
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    for ordinal in range(first.toordinal(), last.toordinal() + 1):
+        yield date.fromordinal(ordinal)
 
 
 def _instants(day: date, spans: Spans, zone: ZoneInfo) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sla_rules.cycles import Cycle
 from sla_rules.history import Moment
+from sla_rules.metrics import SOLVED_STATUSES
 from sla_rules.policy import Policy, Rules
 from sla_rules.terms import Term
 
@@ -19,7 +20,8 @@ class Span:
 
     `judged` is the promise whose target counts, `calendar` the one whose calendar does: the one in force
     unless a rule says otherwise. `business_seconds` is the span's length in that calendar; `is_counted`
-    whether it is elapsed time; `is_dropped` marks what lies before a restart.
+    whether it is elapsed time. `is_promised` is
+    False before anything was promised, `is_dropped` marks what lies before a restart.
     """
 
     start: int
@@ -28,6 +30,7 @@ class Span:
     judged: Term
     calendar: Term
     is_counted: bool
+    is_promised: bool = True
     business_seconds: int = 0
     is_dropped: bool = False
 
@@ -78,13 +81,16 @@ def measure(
     """
     end = as_of if cycle.stop is None else cycle.stop
     states = _states(cycle, moments)
-    terms = _terms(states, term_at)
-    if terms is None:
+    promises = _promises(states, term_at)
+    if promises is None:
         return None
+    terms, unpromised = promises
     last = terms[-1]
     rules = last.policy.rules
     spans = _spans(cycle, end, states, terms, uncounted(rules, last))
     kept = spans[_restart(spans) if rules.priority_change == "restart" else 0 :]
+    for span in spans[:unpromised]:
+        span.is_promised = False
     for span in spans[: -len(kept)]:
         span.is_dropped = True
     _apply_rules(kept, rules, is_stopped=cycle.stop is not None)
@@ -132,25 +138,26 @@ def _states(cycle: Cycle, moments: Sequence[Moment]) -> list[Moment]:
     ]
 
 
-def _terms(states: Sequence[Moment], term_at: TermAt) -> list[Term] | None:
-    """The promise during each state.
+def _promises(states: Sequence[Moment], term_at: TermAt) -> tuple[list[Term], int] | None:
+    """The promise during each state, and how many states passed before anything was promised.
 
     A state for which nothing is promised goes by the promise before it, or else by the first one made: a
     ticket that gets its priority late is measured from its creation all the same.
     """
     found = [term_at(state, state.priority) for state in states]
-    known = next((term for term in found if term is not None), None)
-    if known is None:
+    unpromised = next((n for n, term in enumerate(found) if term is not None), None)
+    if unpromised is None:
         return None
+    known = found[unpromised]
+    assert known is not None
     if known.policy.rules.priority_change == "frozen" and len(states) > 1:
         first = next((state.priority for state in states if state.priority is not None), None)
         found = [term_at(state, first) for state in states]
-        known = next((term for term in found if term is not None), known)
     filled: list[Term] = []
     for term in found:
         known = known if term is None else term
         filled.append(known)
-    return filled
+    return filled, unpromised
 
 
 def _spans(
@@ -200,22 +207,25 @@ def _breached(spans: Sequence[Span], rules: Rules) -> int | None:
     """Since when the promise has been broken without a break; None where it is not broken.
 
     It breaks where the target runs out in counted time, or at the change that puts a target which has run
-    out already in force; a change to a target that has not run out mends it.
+    out already in force; a change to a target that has not run out mends it. Nothing breaks while the ticket
+    is solved and its time not counted, or before anything was promised.
     """
     elapsed = 0
     broken: int | None = None
-    target = spans[0].judged.target_seconds
     for span in spans:
-        if span.judged.target_seconds != target:
-            target = span.judged.target_seconds
-            if elapsed < target:
-                broken = None
-            elif elapsed > target and broken is None:
-                broken = span.start
+        is_solved = span.moment.status in SOLVED_STATUSES and not span.is_counted
+        if is_solved or not span.is_promised:
+            elapsed += span.business_seconds if span.is_counted else 0
+            continue
+        rest = span.judged.target_seconds - elapsed
+        if rest > 0:
+            broken = None
+        elif rest < 0 and broken is None:
+            broken = span.start
         if not span.is_counted:
             continue
-        if broken is None and elapsed + span.business_seconds >= target:
-            runs_out = _runs_out(span, target - elapsed, rules)
+        if broken is None and span.business_seconds >= rest:
+            runs_out = _runs_out(span, rest, rules)
             if runs_out is not None and (
                 runs_out < span.end or (rules.equal == "breached" and runs_out == span.end)
             ):
@@ -227,7 +237,7 @@ def _breached(spans: Sequence[Span], rules: Rules) -> int | None:
 def _runs_out(span: Span, seconds: int, rules: Rules) -> int | None:
     """When that much of a span's time has passed; the next opening instead of a closing, if so ruled."""
     calendar = span.calendar.calendar
-    found = calendar.add_epoch(span.start, max(0, seconds))
+    found = calendar.add_epoch(span.start, seconds)
     if found is not None and rules.due_at_closing == "next_opening":
         return calendar.next_open_epoch(found)
     return found

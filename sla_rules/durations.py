@@ -52,8 +52,10 @@ def read_duration(value: Any) -> Duration:
         elif unit in _UNITS:
             seconds += int(amount) * _UNITS[unit]
         elif unit in ("d", "day", "days"):
+            hours = int(amount) * 24
             raise ValueError(
-                f"write {amount} business days or {int(amount) * 24} h, found {value!r}"
+                "expected an amount that says which days are meant: "
+                f"{amount} business days, or {hours} h; found {value!r}"
             )
         else:
             raise ValueError(f"{_EXPECTED}, found {value!r}")

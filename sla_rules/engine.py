@@ -128,7 +128,8 @@ def evaluate(
         Rows in the order of the tickets, then of the metrics, then of the instances.
 
     Raises:
-        ValueError: a naive datetime, or a ticket or event without its key or time.
+        ValueError: a naive datetime, a ticket or event without its key or time, or a time outside the years
+            that calendars answer for; the message names the ticket.
     """
     epoch_seconds(as_of)
     if known_at is not None:
@@ -140,10 +141,13 @@ def evaluate(
     rows: list[ClockRow] = []
     for ticket in tickets_from(tickets):
         own = by_ticket.get(ticket.ticket_key, ())
-        rows.extend(
-            _row(ticket, metric, clock, book, as_of)
-            for metric, clock in _clocks(ticket, own, book, as_of, known_at)
-        )
+        try:
+            rows.extend(
+                _row(ticket, metric, clock, book, as_of)
+                for metric, clock in _clocks(ticket, own, book, as_of, known_at)
+            )
+        except ValueError as error:
+            raise ValueError(f"the clocks of ticket {ticket.ticket_key}: {error}") from error
     return rows
 
 

@@ -6,6 +6,7 @@ Belongs here: that conversion, once, at the edge. Does not belong here: what the
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime
+from math import isnan
 from typing import Any
 
 from sla_rules.history import Event, TicketFacts
@@ -79,14 +80,14 @@ def _event(item: Mapping[str, Any]) -> Event:
 
 
 def _given(item: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    found = {}
-    for name in names:
-        value = item.get(name)
-        # NaN and NaT are the only values that differ from themselves.
-        if value is None or (not isinstance(value, list | tuple) and value != value):
-            continue
-        found[name] = value
-    return found
+    return {name: item[name] for name in names if name in item and not _is_missing(item[name])}
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is empty: None, or one of the marks that tables use (NaN, NaT, NA)."""
+    if value is None or type(value).__name__ in ("NaTType", "NAType"):
+        return True
+    return isinstance(value, float) and isnan(value)
 
 
 def _require(given: Mapping[str, Any], names: tuple[str, ...], kind: str) -> None:

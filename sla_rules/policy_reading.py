@@ -173,7 +173,9 @@ class _Cells:
                 continue
             metric = MATRIX_NAMES.get(key, key)
             if metric in cells:
-                raise item.error(f"{key} is the same as {metric}, which this row has already")
+                raise item.error(
+                    f"a second target for {metric} in this row; response means first_reply"
+                )
             cells[metric] = self._cell(item, named)
         if not cells:
             raise place.error("expected a target such as response: 15 min, found none")

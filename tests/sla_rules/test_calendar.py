@@ -219,6 +219,24 @@ class TestClockChanges:
         # Both the lost 30th and the 31st fall on the same eight hours.
         assert found.between(utc(2011, 12, 30, 10), utc(2011, 12, 31, 10)) == 8 * HOUR
 
+    @pytest.mark.parametrize(
+        ("hours", "breaks"),
+        [
+            # The hours of Sunday 1 January 1995, cut by a break of the lost Saturday that falls on it.
+            ({"sun": [["09:00", "12:00"]]}, {"1994-12-31": [["10:00", "11:00"]]}),
+            ({"sun": [["09:00", "12:00"]]}, {"sat": [["10:00", "11:00"]]}),
+            # The lost Saturday's hours, which fall on Sunday, cut by a break of that Sunday.
+            ({"sat": [["09:00", "12:00"]]}, {"1995-01-01": [["10:00", "11:00"]]}),
+        ],
+    )
+    def test_kiritimati_left_out_the_last_day_of_a_year(self, hours, breaks):
+        found = calendar("Pacific/Kiritimati", hours=hours, breaks=breaks)
+        # 09:00 of 1 January at +14:00 is 19:00 UTC of 31 December.
+        assert found.periods(utc(1994, 12, 31, 12), utc(1995, 1, 1, 12)) == [
+            (utc(1994, 12, 31, 19), utc(1994, 12, 31, 20)),
+            (utc(1994, 12, 31, 21), utc(1994, 12, 31, 22)),
+        ]
+
     def test_istanbul_kept_summer_time_in_2016(self):
         found = calendar("Europe/Istanbul")
         # October 2016: still +3, so that Monday 31st opens at 06:00 UTC, not 07:00.

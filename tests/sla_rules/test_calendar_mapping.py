@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sla_rules.calendar import Calendar, CalendarError
 from sla_rules.holiday_sources import read_icalendar
@@ -72,6 +74,35 @@ GOOD = {"time_zone": "Europe/Berlin", "hours": {"mon": [["09:00", "17:00"]]}}
 def test_a_wrong_calendar_says_which_key_and_what_is_expected(change, message):
     with pytest.raises(CalendarError, match=message):
         Calendar.from_mapping({**GOOD, **change})
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=6)
+    | st.sampled_from(["09:00", "2026-12-25", "mon"])
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["time_zone", "hours", "shifts", "breaks", "holidays"]), anything
+    )
+    | anything
+)
+def test_whatever_is_written_gives_a_calendar_or_an_error_in_words(mapping):
+    for wrong in (mapping, {**GOOD, **mapping} if isinstance(mapping, dict) else mapping):
+        try:
+            Calendar.from_mapping(wrong)
+        except CalendarError as error:
+            assert str(error)
 
 
 def test_it_must_be_a_mapping():

@@ -333,6 +333,19 @@ class TestPriorityChange:
         # Four hours were over at 13:00, long before the change that made four hours the target.
         assert (found.due_at, found.breached_at) == (at(23, 13), at(23, 20))
 
+    def test_a_change_while_solved_counts_from_the_reopening(self):
+        # Nine hours were in time as low; as high, eight hours would have run out at 17:00.
+        story = (
+            Story()
+            .status(at(23, 18), "solved")
+            .priority(at(23, 20), "high")
+            .status(at(24, 10), "open")
+        )
+        facts = ticket(priority="low")
+        assert row(story, policies(), at(24, 9), facts, "resolution").state == "met"
+        found = row(story, policies(), at(24, 11), facts, "resolution")
+        assert (found.due_at, found.breached_at) == (at(23, 17), at(24, 10))
+
     def test_restart(self):
         story = Story().priority(at(23, 12), "high")
         which = policies(priority_change="restart")
@@ -588,6 +601,12 @@ class TestNoPriority:
         assert rows(story, which, at(23, 11), ticket(priority=None)) == []
         found = row(story, which, at(23, 12), ticket(priority=None), metric="first_reply")
         assert (found.started_at, found.elapsed_seconds) == (at(23, 9), 3 * HOUR)
+
+    def test_a_promise_that_comes_too_late_is_broken_when_it_comes(self):
+        which = policies(no_priority="no_clock")
+        story = Story().priority(at(23, 12), "high")
+        found = row(story, which, at(23, 13), ticket(priority=None), metric="first_reply")
+        assert (found.due_at, found.breached_at) == (at(23, 10), at(23, 12))
 
     def test_an_unknown_word_is_no_priority(self):
         found = row(None, policies(), at(23, 9, 30), ticket(priority="P1"), metric="first_reply")
@@ -868,6 +887,30 @@ class TestShapes:
     def test_a_ticket_that_lacks_something_says_so(self, facts, message):
         with pytest.raises(ValueError, match=message):
             evaluate([facts], [], policies(), at(24))
+
+    def test_a_time_that_cannot_be_true_names_its_ticket(self):
+        broken = TicketFacts("t7", datetime(2, 1, 1, tzinfo=UTC))
+        with pytest.raises(ValueError, match=r"ticket t7: .* 1900 to 2200"):
+            evaluate([broken], [], policies(), at(23))
+
+    def test_empty_cells_of_a_table_mean_the_default(self):
+        table = pd.DataFrame(
+            [
+                {
+                    "ticket_key": "t",
+                    "created_at": pd.Timestamp(at(23, 9)),
+                    "priority": float("nan"),
+                    "category": pd.NA,
+                    "recorded_at": pd.NaT,
+                    "tags": None,
+                    "channel": None,
+                }
+            ],
+            dtype=object,
+        )
+        assert evaluate(table, [], policies(), at(23, 10)) == evaluate(
+            [TicketFacts("t", at(23, 9))], [], policies(), at(23, 10)
+        )
 
     def test_rows_read_like_mappings_and_fill_a_table(self):
         found = rows(None, policies(), at(23, 10))
