@@ -104,7 +104,7 @@ def _entry(piece: str, charset: str | None) -> MailAddress:
         if not address and inside and "@" not in inside:
             return MailAddress(name, normalise_address(inside) if " " not in inside else "")
         return MailAddress(name, address)
-    text = decode_text(piece, charset)
+    text = decode_text(piece, charset).translate(_FULL_WIDTH)
     address = _address_in(text)
     if not address:
         return MailAddress(_name(piece, charset), "")

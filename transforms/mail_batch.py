@@ -118,12 +118,12 @@ def build(
 
 
 def _dated(mails: list[_Mail]) -> list[_Mail]:
-    """Mails that carry no time at all get that of the ticket's first dated one, where there is one."""
+    """Mails that carry no time at all get that of the ticket's last dated one, where there is one."""
     known = [mail.parsed.sent_at for mail in mails if mail.parsed.date_basis != "none"]
     if not known or len(known) == len(mails):
         return mails
     return [
-        replace(mail, parsed=replace(mail.parsed, sent_at=min(known)))
+        replace(mail, parsed=replace(mail.parsed, sent_at=max(known)))
         if mail.parsed.date_basis == "none"
         else mail
         for mail in mails

@@ -25,6 +25,7 @@ _ALIASES = {
     "gb_2312-80": "gb18030",
     "hz-gb-2312": "hz",
     "big5": "big5hkscs",
+    "chinesebig5": "big5hkscs",
     "shift_jis": "cp932",
     "shift-jis": "cp932",
     "sjis": "cp932",
@@ -62,9 +63,8 @@ Windows code pages that contain them, as browsers do (WHATWG Encoding): what lie
 
 _NUMBERED = re.compile(r"(?:cp|windows|win|ms|ibm|x-cp)[-_ ]?(\d{3,5})")
 _ISO = re.compile(r"iso[-_ ]?8859[-_ ]?(\d{1,2})")
-_TURKISH = rb"\xd0\xdd\xde\xf0\xfd\xfe"
-_TURKISH_LETTER = re.compile(rb"[" + _TURKISH + rb"]")
-_IN_LATIN_WORD = re.compile(rb"(?<=[A-Za-z])[" + _TURKISH + rb"]|[" + _TURKISH + rb"](?=[A-Za-z])")
+_WORD = re.compile(rb"[A-Za-z\xc0-\xff]+")
+_TURKISH_ONLY = frozenset(b"\xd0\xdd\xde\xf0\xfd\xfe")
 _TEXT_CODECS_ONLY = frozenset({"base64", "hex", "quopri", "uu", "zlib", "bz2", "rot13"})
 
 
@@ -122,6 +122,7 @@ def _is_mostly_utf8(data: bytes) -> bool:
 
 
 def _windows_page(data: bytes) -> str:
-    """Windows-1254 where all letters that only Turkish has there stand in words of Latin letters, else -1252."""
-    letters = len(_TURKISH_LETTER.findall(data))
-    return "cp1254" if letters and letters == len(_IN_LATIN_WORD.findall(data)) else "cp1252"
+    """Windows-1254 where most words with letters that only Turkish has there are Latin otherwise, else -1252."""
+    words = [word for word in _WORD.findall(data) if not _TURKISH_ONLY.isdisjoint(word)]
+    latin = sum(re.search(rb"[A-Za-z]", word) is not None for word in words)
+    return "cp1254" if words and 2 * latin >= len(words) else "cp1252"

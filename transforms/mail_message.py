@@ -42,8 +42,8 @@ class ParsedMail:
     `from_` is the header's sender, `sender` the person who wrote (a list's rewriting undone). `text` is for
     reading: plain text where the mail has it, else its HTML as text; `plain` only what was sent as plain text.
     `date_basis` says where `sent_at` comes from: `date`, `internal_date` (the server's), `received`,
-    `envelope` (an mbox separator), or `none` (1970-01-01, with a warning; a ticket then takes the time of its
-    first dated mail).
+    `envelope` (an mbox separator), or `none` (1970-01-01, with a warning; in a ticket it takes the time of the
+    last dated mail).
     """
 
     remote_id: str

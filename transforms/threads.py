@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from transforms.mail_headers import EPOCH
 from transforms.text import base_subject, has_reply_prefix
 from transforms.text_words import GENERIC_SUBJECTS
 
@@ -141,6 +142,11 @@ def _differs(before: Placement, now: Placement) -> bool:
     )
 
 
+def _order(mail: MailHeaders) -> tuple[bool, datetime, str]:
+    """By time; mails without any (`mail_headers.EPOCH`) come last, since they say nothing of who was first."""
+    return mail.sent_at == EPOCH, mail.sent_at, mail.remote_id
+
+
 class _Joined:
     """Disjoint sets of atoms (Message-IDs, ticket numbers, single mails)."""
 
@@ -165,7 +171,7 @@ class _Threading:
     """One threading of a set of mails, in the order of their times."""
 
     def __init__(self, mails: Iterable[MailHeaders], policy: ThreadPolicy) -> None:
-        self._mails = sorted(mails, key=lambda mail: (mail.sent_at, mail.remote_id))
+        self._mails = sorted(mails, key=_order)
         self._policy = policy
         self._number = re.compile(policy.ticket_number) if policy.ticket_number else None
         self._joined = _Joined()
@@ -236,9 +242,9 @@ class _Threading:
             if not self._may_join(base):
                 continue
             people = self._people(mail)
-            if is_start and has_reply_prefix(mail.subject):
+            if is_start and has_reply_prefix(mail.subject) and mail.sent_at != EPOCH:
                 candidates = [latest[key] for key in ((base, p) for p in people) if key in latest]
-                parent = max(candidates, key=lambda c: (c.sent_at, c.remote_id), default=None)
+                parent = max(candidates, key=_order, default=None)
                 if parent is not None and mail.sent_at - parent.sent_at <= self._policy.window:
                     self._join_to_parent(mail, parent, numbers, started)
             for person in people:
