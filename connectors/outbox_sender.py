@@ -20,9 +20,10 @@ from sqlalchemy import Connection, Engine
 
 from connectors.contract import Notifier, Receipt
 from connectors.errors import PermanentError, RateLimitedError, TransientError
-from connectors.warehouse import audit, outbox
+from connectors.warehouse import audit, dead_letters, outbox
 from connectors.warehouse.engine import reading, writing
-from connectors.warehouse.outbox import Claimed, Lane
+from connectors.warehouse.lanes import Lane, hold_lane
+from connectors.warehouse.outbox import Claimed
 from connectors.warehouse.types import canonical_json
 
 BATCH = 10
@@ -116,7 +117,7 @@ class _Pass:
         if not fallback:
             return 0
         with writing(self.engine) as connection:
-            return outbox.undelivered_pages(connection, self.now(), fallback, self.client_key)
+            return dead_letters.undelivered_pages(connection, self.now(), fallback, self.client_key)
 
     def work_off(
         self, lanes: Sequence[Lane], by_lane: Mapping[Lane, Notifier], report: DeliveryReport
@@ -202,7 +203,7 @@ class _Pass:
                 was_taken_in=False,
             )
             if next_at is not None:
-                outbox.hold_lane(connection, claimed.lane, now, next_at, self.client_key)
+                hold_lane(connection, claimed.lane, now, next_at, self.client_key)
         report.retried += 1
         report.held_until = next_at
 

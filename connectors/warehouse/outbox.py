@@ -20,7 +20,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     or_,
     select,
     text,
@@ -29,7 +28,9 @@ from sqlalchemy import (
 
 from connectors.contract import Message
 from connectors.warehouse.bulk import upsert
-from connectors.warehouse.tables import delivery, rate_budget
+from connectors.warehouse.lanes import Lane as Lane
+from connectors.warehouse.lanes import held_lanes
+from connectors.warehouse.tables import delivery
 
 Action = Literal["trigger", "acknowledge", "resolve", "note"]
 SEQUENCES: Mapping[str, int] = {"trigger": 0, "note": 1, "acknowledge": 2, "resolve": 3}
@@ -37,25 +38,14 @@ SEQUENCES: Mapping[str, int] = {"trigger": 0, "note": 1, "acknowledge": 2, "reso
 
 LEASE_SECONDS = 120
 """How long a claimed row is left to its owner; after that it counts as sent with an unknown result."""
+
 RETRY_CAP_SECONDS = 60.0
 RETRY_AFTER_CAP_SECONDS = 900.0
 """A provider that asks for more is asked again after this."""
-GIVE_UP_AFTER = timedelta(hours=24)
-PAGE_BUDGET = timedelta(minutes=3)
-"""A page that has not been taken in for this long goes to another channel as well."""
 
+GIVE_UP_AFTER = timedelta(hours=24)
 _UNKNOWN = "unknown"
 _REFUSED = "refused"
-_LANE = "deliver"
-_EVERY_CLIENT = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One channel and destination. Lanes never wait for each other."""
-
-    channel: str
-    destination: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +133,12 @@ def due_lanes(connection: Connection, now: datetime, client_key: str | None = No
     """
     rows = connection.execute(
         select(delivery.c.channel, delivery.c.destination)
-        .where(*_is_due(now), *_of_client(client_key))
+        .where(*_is_due(now), *of_client(client_key))
         .distinct()
         .order_by(delivery.c.channel, delivery.c.destination)
     )
     lanes = [Lane(row.channel, row.destination) for row in rows]
-    held = _held_lanes(connection, now, client_key)
+    held = held_lanes(connection, now, client_key)
     return [lane for lane in lanes if lane not in held]
 
 
@@ -173,13 +163,13 @@ def claim(
         lane: which channel and destination.
         client_key: only this client's rows; None takes all.
     """
-    if lane in _held_lanes(connection, now, client_key):
+    if lane in held_lanes(connection, now, client_key):
         return []
     _lock(connection, lane)
     _cancel_resolved(connection, now, lane)
     statement = (
         select(delivery)
-        .where(*_is_due(now), *_in_lane(lane), *_of_client(client_key))
+        .where(*_is_due(now), *in_lane(lane), *of_client(client_key))
         .order_by(
             case((delivery.c.action == "trigger", 0), else_=1),
             _urgency(connection),
@@ -322,88 +312,6 @@ def release_own(connection: Connection, owner: str) -> int:
     return result.rowcount
 
 
-def hold_lane(
-    connection: Connection,
-    lane: Lane,
-    now: datetime,
-    until: datetime,
-    client_key: str | None = None,
-) -> None:
-    """Lets a lane rest until the provider's limit has room again; other lanes and clients go on."""
-    row = {
-        "credential": _lane_name(lane, client_key),
-        "endpoint_class": _LANE,
-        "remaining": 0,
-        "resets_at": until,
-        "seen_at": now,
-    }
-    upsert(connection, rate_budget, [row])
-
-
-def undelivered_pages(
-    connection: Connection,
-    now: datetime,
-    fallback: Mapping[Lane, Lane],
-    client_key: str | None = None,
-) -> int:
-    """Sends pages that are dead, or not taken in for three minutes, to another channel: each one once.
-
-    The page itself is tried further, no harder. The dead letter has a key of its own, `dead:` before the
-    page's, and a body that says why it comes this way.
-
-    Args:
-        connection: a short transaction.
-        now: aware instant.
-        fallback: lane of pages → lane to use instead.
-        client_key: only this client's pages; None takes all.
-
-    Returns:
-        How many dead letters were new.
-    """
-    letters = []
-    for lane, other in fallback.items():
-        letter = delivery.alias("letter")
-        has_letter = exists().where(
-            letter.c.channel == other.channel,
-            letter.c.destination == other.destination,
-            letter.c.message_key == literal("dead:").concat(delivery.c.message_key),
-        )
-        rows = connection.execute(
-            select(delivery).where(
-                *_in_lane(lane),
-                *_of_client(client_key),
-                delivery.c.action == "trigger",
-                or_(
-                    delivery.c.state == "dead",
-                    and_(delivery.c.state == "pending", delivery.c.created_at <= now - PAGE_BUDGET),
-                ),
-                ~delivery.c.message_key.startswith("dead:"),
-                ~has_letter,
-            )
-        )
-        letters += [_letter(row, lane, other, now) for row in rows]
-    return enqueue(connection, letters)
-
-
-def _letter(row: Any, lane: Lane, other: Lane, now: datetime) -> NewDelivery:
-    body = dict(row.body)
-    detail = (row.outcome or "not tried yet").partition(": ")[2] or row.outcome or "not tried yet"
-    why = f"The page could not be delivered through {lane.channel} ({lane.destination}): {detail}"
-    body["title"] = f"Undelivered page: {body.get('title', '')}"
-    body["text"] = f"{why}\n{body.get('text', '')}".rstrip()
-    body["severity"] = "critical"
-    return NewDelivery(
-        client_key=row.client_key,
-        channel=other.channel,
-        destination=other.destination,
-        message_key=f"dead:{row.message_key}",
-        action="trigger",
-        body=body,
-        created_at=now,
-        ticket_key=row.ticket_key,
-    )
-
-
 def counts(connection: Connection, client_key: str | None = None) -> dict[tuple[str, str], int]:
     """(channel, state) → number of rows, of one client or of all."""
     statement = select(delivery.c.channel, delivery.c.state, func.count()).group_by(
@@ -446,7 +354,8 @@ def _same_key(other: Any) -> tuple[Any, ...]:
     )
 
 
-def _in_lane(lane: Lane) -> tuple[Any, ...]:
+def in_lane(lane: Lane) -> tuple[Any, ...]:
+    """Condition: rows of this lane."""
     return (delivery.c.channel == lane.channel, delivery.c.destination == lane.destination)
 
 
@@ -480,7 +389,7 @@ def _cancel_resolved(connection: Connection, now: datetime, lane: Lane) -> None:
     )
     connection.execute(
         update(delivery)
-        .where(*_is_free(now), *_in_lane(lane), delivery.c.action != "resolve", is_resolved)
+        .where(*_is_free(now), *in_lane(lane), delivery.c.action != "resolve", is_resolved)
         .values(state="cancelled", lease_owner=None, lease_until=None)
     )
     was_never_sent = exists().where(
@@ -491,7 +400,7 @@ def _cancel_resolved(connection: Connection, now: datetime, lane: Lane) -> None:
     )
     connection.execute(
         update(delivery)
-        .where(*_is_free(now), *_in_lane(lane), delivery.c.action == "resolve", was_never_sent)
+        .where(*_is_free(now), *in_lane(lane), delivery.c.action == "resolve", was_never_sent)
         .values(state="cancelled", outcome=f"{_REFUSED}: resolved before the page was sent")
     )
 
@@ -505,26 +414,8 @@ def _lock(connection: Connection, lane: Lane) -> None:
         )
 
 
-def _held_lanes(connection: Connection, now: datetime, client_key: str | None) -> set[Lane]:
-    rows = connection.execute(
-        select(rate_budget.c.credential).where(
-            rate_budget.c.endpoint_class == _LANE, rate_budget.c.resets_at > now
-        )
-    )
-    names = [row.credential.split(" ", 2) for row in rows]
-    return {
-        Lane(channel, destination)
-        for holder, channel, destination in names
-        if holder == (client_key or _EVERY_CLIENT)
-    }
-
-
-def _lane_name(lane: Lane, client_key: str | None) -> str:
-    """`CLIENT CHANNEL DESTINATION`; neither of the first two has a blank in it."""
-    return f"{client_key or _EVERY_CLIENT} {lane.channel} {lane.destination}"
-
-
-def _of_client(client_key: str | None) -> tuple[Any, ...]:
+def of_client(client_key: str | None) -> tuple[Any, ...]:
+    """Condition: rows of this client; none where it is None."""
     return () if client_key is None else (delivery.c.client_key == client_key,)
 
 
@@ -533,7 +424,7 @@ def _trigger_ids(connection: Connection, lane: Lane, message_keys: Sequence[str]
         return {}
     rows = connection.execute(
         select(delivery.c.message_key, delivery.c.provider_id).where(
-            *_in_lane(lane),
+            *in_lane(lane),
             delivery.c.message_key.in_(set(message_keys)),
             delivery.c.action == "trigger",
             delivery.c.provider_id.is_not(None),
