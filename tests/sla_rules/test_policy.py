@@ -158,6 +158,17 @@ class TestReading:
         assert not policy.calendars["office"].is_open(datetime(2026, 12, 25, 10, tzinfo=UTC))
 
 
+def test_the_example_of_the_readme_is_a_policy():
+    readme = (Path(sla_rules.__file__).parent / "README.md").read_text("utf-8")
+    example = readme.split("```yaml\n")[1].split("```")[0]
+    (policy,) = load_policies(example, "README.md")
+    assert policy.name == "acme"
+    assert len(policy.contracts) == len(policy.triage) == 1
+    for rule, words in RULE_WORDS.items():
+        listed = ", ".join(f"`{word}`" for word in words)
+        assert f"| `{rule}` | {listed} |" in readme
+
+
 class TestVersion:
     (policy,) = load_policies(GOOD, "acme.yaml")
 
