@@ -1,0 +1,291 @@
+"""Conversations: placed by evidence, never by a guess that joins strangers, whatever order mails come in."""
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.threads import MailHeaders, Placement, ThreadIndex, ThreadPolicy, place
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+INFO = "info@acme.example"
+POLICY = ThreadPolicy(own_addresses=frozenset({INFO}))
+
+
+def mail(
+    name: str,
+    *,
+    hours: float = 0,
+    subject: str = "Printer in room four is broken",
+    people: tuple[str, ...] = ("ada@customer.example", INFO),
+    references: tuple[str, ...] = (),
+    in_reply_to: tuple[str, ...] = (),
+    message_id: str | None = "own",
+    bounced: tuple[str, ...] = (),
+) -> MailHeaders:
+    return MailHeaders(
+        remote_id=name,
+        message_id=f"<{name}>" if message_id == "own" else message_id,
+        in_reply_to=in_reply_to,
+        reference_ids=references,
+        subject=subject,
+        participants=people,
+        sent_at=START + timedelta(hours=hours),
+        bounced_ids=bounced,
+    )
+
+
+def thread(root: str) -> str:
+    return f"thread:{hashlib.sha256(root.encode()).hexdigest()}"
+
+
+def placed(*mails: MailHeaders, policy: ThreadPolicy = POLICY) -> dict[str, Placement]:
+    return {each.remote_id: each for each in place(mails, ThreadIndex(), policy)}
+
+
+def together(*mails: MailHeaders, policy: ThreadPolicy = POLICY) -> bool:
+    return len({each.ticket_remote_id for each in placed(*mails, policy=policy).values()}) == 1
+
+
+def test_references_join_and_the_root_gives_the_id() -> None:
+    found = placed(
+        mail("a"),
+        mail("b", hours=1, references=("<a>",)),
+        mail("c", hours=2, in_reply_to=("<b>",)),
+        mail("d", hours=3, subject="Something quite different"),
+    )
+    assert {name: each.reason for name, each in found.items()} == {
+        "a": "first mail",
+        "b": "refs",
+        "c": "in-reply-to",
+        "d": "first mail",
+    }
+    assert {found[name].ticket_remote_id for name in "abc"} == {thread("<a>")}
+    assert found["d"].ticket_remote_id == thread("<d>")
+
+
+def test_a_parent_that_is_not_in_the_mailbox_joins_its_answers() -> None:
+    found = placed(
+        mail("b", references=("<ghost>",), subject="One thing"),
+        mail("c", hours=1, references=("<ghost>",), subject="Another thing"),
+    )
+    assert {each.ticket_remote_id for each in found.values()} == {thread("<ghost>")}
+
+
+def test_a_mail_without_any_id_is_its_own_root() -> None:
+    assert placed(mail("a", message_id=None))["a"].ticket_remote_id == "a"
+
+
+def test_of_several_ids_in_in_reply_to_the_last_counts() -> None:
+    address_first = mail("b", hours=1, in_reply_to=("<ada@customer.example>", "<a>"), subject="x")
+    assert together(mail("a"), address_first)
+
+
+def test_a_bounce_belongs_to_the_mail_that_came_back() -> None:
+    found = placed(
+        mail("a"), mail("b", hours=1, bounced=("<a>",), subject="Undelivered", people=(INFO,))
+    )
+    assert found["b"] == Placement("b", thread("<a>"), "bounce")
+
+
+def test_the_same_mail_again_is_a_copy_of_the_first() -> None:
+    first = mail("x2", hours=0)
+    copy = replace(mail("x1", hours=0.01, message_id="<x2>"), subject="[list] Printer")
+    found = placed(copy, first)
+    assert found["x1"] == Placement("x1", thread("<x2>"), "copy", "x2")
+    assert found["x2"].copy_of_remote_id is None
+
+
+def test_the_same_id_on_other_mails_is_no_copy_and_joins_nothing() -> None:
+    found = placed(*[mail(name, hours=n, message_id="<always>") for n, name in enumerate("abc")])
+    assert {each.copy_of_remote_id for each in found.values()} == {None}
+    assert [found[n].ticket_remote_id for n in "abc"] == [thread("<always>"), "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("later", "joins"),
+    [
+        (mail("b", hours=5, subject="Re: Printer in room four is broken"), True),
+        (mail("b", hours=5, subject="YNT: [Acme] printer in  room four is BROKEN"), True),
+        (mail("b", hours=5), False),
+        (mail("b", hours=5, subject="Fwd: Printer in room four is broken"), False),
+        (mail("b", hours=5, subject="Re: Printer in room five is broken"), False),
+        (
+            mail(
+                "b",
+                hours=5,
+                subject="Re: Printer in room four is broken",
+                people=("eve@x.example", INFO),
+            ),
+            False,
+        ),
+        (mail("b", hours=24 * 31, subject="Re: Printer in room four is broken"), False),
+        (mail("b", hours=24 * 29, subject="Re: Printer in room four is broken"), True),
+        (mail("b", hours=-5, subject="Re: Printer in room four is broken"), False),
+        (
+            mail(
+                "b", hours=5, subject="Re: Printer in room four is broken", references=("<gone>",)
+            ),
+            True,
+        ),
+    ],
+    ids=[
+        *("reply", "Turkish reply", "no reply prefix", "forward", "other subject"),
+        *(
+            "stranger",
+            "too late",
+            "just in time",
+            "earlier",
+            "reference to a mail that is not there",
+        ),
+    ],
+)
+def test_the_subject_joins_only_within_its_guards(later: MailHeaders, joins: bool) -> None:
+    assert together(mail("a"), later) == joins
+    if joins:
+        assert placed(mail("a"), later)["b"].reason == "subject+participant"
+        off = replace(POLICY, joins_by_subject=False)
+        assert not together(mail("a"), later, policy=off)
+
+
+@pytest.mark.parametrize(
+    "subject", ["Help", "Rechnung", "Yardım", "Hi", "Sorun", "", "no subject"]
+)
+def test_short_generic_subjects_join_nobody(subject: str) -> None:
+    first, later = mail("a", subject=subject), mail("b", hours=1, subject=f"Re: {subject}")
+    assert not together(first, later)
+
+
+def test_an_answer_joins_the_latest_conversation_of_its_subject() -> None:
+    found = placed(
+        mail("a"),
+        mail("b", hours=10),
+        mail("c", hours=20, subject="Re: Printer in room four is broken"),
+    )
+    assert found["c"].ticket_remote_id == found["b"].ticket_remote_id != found["a"].ticket_remote_id
+
+
+def test_a_ticket_number_joins_mails_that_share_a_participant() -> None:
+    first = mail("a", subject="[#123] Printer")
+    later = mail("b", hours=900, subject="still broken [#123]")
+    stranger = mail("c", hours=1, subject="Re: [#123] free money", people=("eve@x.example", INFO))
+    found = placed(first, later, stranger)
+    assert found["b"] == Placement("b", thread("<a>"), "ticket number")
+    assert found["c"].ticket_remote_id == thread("<c>")
+
+
+def test_a_subject_never_joins_across_ticket_numbers() -> None:
+    first = mail("a", subject="[#1] Printer in room four is broken")
+    later = mail("b", hours=1, subject="Re: [#2] Printer in room four is broken")
+    assert not together(first, later)
+
+
+def test_a_late_mail_joins_two_conversations_and_the_others_move() -> None:
+    index = ThreadIndex()
+    place([mail("a"), mail("c", hours=2, references=("<b>",), subject="x")], index, POLICY)
+    assert index.placements["c"].ticket_remote_id == thread("<b>")
+    late = place([mail("b", hours=1, references=("<a>",), subject="x")], index, POLICY)
+    assert late == [
+        Placement("b", thread("<a>"), "refs"),
+        Placement("c", thread("<a>"), "refs", previous_ticket_remote_id=thread("<b>")),
+    ]
+    assert place([mail("b", hours=1, references=("<a>",), subject="x")], index, POLICY) == []
+
+
+def test_an_index_from_the_warehouse_goes_on_where_it_stood() -> None:
+    index = ThreadIndex()
+    place([mail("a")], index, POLICY)
+    again = ThreadIndex.of((index.mails[name], index.placements[name]) for name in index.mails)
+    assert place([mail("b", hours=1, references=("<a>",))], again, POLICY) == [
+        Placement("b", thread("<a>"), "refs")
+    ]
+
+
+NAMES = st.sampled_from("abcdefgh")
+MAILS = st.lists(
+    st.builds(
+        lambda name, hours, subject, person, references, message_id, undated: replace(
+            mail(
+                f"{name}{hours}",
+                hours=hours,
+                subject=subject,
+                people=(person, INFO),
+                references=tuple(f"<{each}>" for each in references),
+                message_id=message_id and f"<{name}>",
+            ),
+            **({"sent_at": datetime(1970, 1, 1, tzinfo=UTC)} if undated else {}),
+        ),
+        NAMES,
+        st.integers(0, 40),
+        st.sampled_from(
+            [
+                "Printer is broken now",
+                "Re: Printer is broken now",
+                "Re: [#1] x",
+                "[#1] x",
+                "Re: [#2] x",
+            ]
+        ),
+        st.sampled_from(["ada@x.example", "bob@x.example"]),
+        st.lists(NAMES, max_size=2, unique=True),
+        st.sampled_from([True, True, True, None]),
+        st.sampled_from([False] * 9 + [True]),
+    ),
+    max_size=12,
+    unique_by=lambda each: each.remote_id,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(MAILS, st.randoms(use_true_random=False), st.integers(1, 5))
+def test_order_and_batches_change_nothing(
+    mails: list[MailHeaders], random: object, size: int
+) -> None:
+    wanted = {each.remote_id: each for each in place(mails, ThreadIndex(), POLICY)}
+    shuffled = list(mails)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    index, emitted = ThreadIndex(), {}
+    for start in range(0, len(shuffled), size):
+        for each in place(shuffled[start : start + size], index, POLICY):
+            before = emitted.get(each.remote_id)
+            moved = before is not None and before.ticket_remote_id != each.ticket_remote_id
+            expected = before.ticket_remote_id if before is not None and moved else None
+            assert each.previous_ticket_remote_id == expected
+            emitted[each.remote_id] = each
+    assert set(wanted) == {each.remote_id for each in mails}
+    for name, each in wanted.items():
+        told = emitted[name]
+        assert (told.ticket_remote_id, told.copy_of_remote_id) == (
+            each.ticket_remote_id,
+            each.copy_of_remote_id,
+        )
+
+
+@given(MAILS)
+def test_a_copy_is_of_a_leader_in_the_same_conversation(mails: list[MailHeaders]) -> None:
+    found = placed(*mails)
+    for each in found.values():
+        if each.copy_of_remote_id is not None:
+            leader = found[each.copy_of_remote_id]
+            assert leader.copy_of_remote_id is None
+            assert leader.ticket_remote_id == each.ticket_remote_id
+
+
+def test_thirty_thousand_mails_are_placed_in_seconds() -> None:
+    mails = [
+        mail(
+            f"{number}",
+            hours=number / 10,
+            subject=f"{'Re: ' if number % 5 else ''}Order {number // 5} came broken",
+            people=(f"p{number // 5}@x.example", INFO),
+            references=(f"<{number - 1}>",) if number % 5 in (1, 2) else (),
+        )
+        for number in range(30_000)
+    ]
+    began = datetime.now(UTC)
+    found = place(mails, ThreadIndex(), POLICY)
+    assert len({each.ticket_remote_id for each in found}) == 6_000
+    assert datetime.now(UTC) - began < timedelta(seconds=20)
