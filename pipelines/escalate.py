@@ -184,7 +184,6 @@ class _Round:
                         "rule": d.rule_version,
                         "level": d.level,
                         "on_call": d.primary.key if d.primary else None,
-                        "why_them": d.on_call_reason,
                         "late_seconds": d.late_seconds,
                     },
                 )

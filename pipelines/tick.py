@@ -122,6 +122,7 @@ def send(runtime: Runtime, client_key: str, report: TickReport) -> None:
                 runtime.sending_clock,
                 owner,
                 random.random,
+                client_key=client_key,
                 fallback=fallback_of(notifiers),
             )
         report.delivered += sent.delivered

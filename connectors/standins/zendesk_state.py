@@ -226,7 +226,6 @@ class ZendeskState:
         self.uploads.setdefault(entry["token"], {"attachments": []})["attachments"].append(
             dict(entry["attachment"])
         )
-        self._seen_ids(entry["attachment"]["id"])
 
     def _apply_ticket(self, entry: Mapping[str, Any]) -> None:
         ticket = dict(entry["ticket"])

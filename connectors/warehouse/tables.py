@@ -542,7 +542,7 @@ migration_item = Table(
 )
 
 OPERATIONAL: dict[str, frozenset[str]] = {
-    "raw_record": frozenset({"raw_id", "fetched_at"}),
+    "raw_record": frozenset({"raw_id", "fetched_at", "location"}),
     "sync_cursor": frozenset({"cursor", "sequence", "moved_at", "normalised_raw_id"}),
     "quarantine": frozenset({"seen_at"}),
     "ticket": frozenset({"history_raw_id"}),
