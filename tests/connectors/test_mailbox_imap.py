@@ -5,6 +5,9 @@ can be told to fail.
 """
 
 import json
+import shutil
+import ssl
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +32,7 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.mailbox.imap import TRIES, ImapSource
+from connectors.standins.imap import ImapStandin
 from transforms.model import RawRecord
 
 
@@ -203,6 +207,33 @@ def test_unreachable_host_is_named_with_its_port() -> None:
 def test_tls_on_a_plain_port_is_a_configuration_error(standin: StandinPeer) -> None:
     with pytest.raises(ConfigurationError, match="no TLS on this port"):
         pulled(standin.source(use_tls=True))
+
+
+def test_tls_wants_a_certificate_that_is_trusted(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate can be made")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate, key)
+    with ImapStandin(tmp_path / "imap", {"info": "secret"}, ssl_context=server_side) as server:
+        (tmp_path / "imap" / "INBOX" / "1.eml").write_bytes(mail(1))
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        settings = {"port": server.port, "sleep": lambda _seconds: None}
+        good = ImapSource("localhost", "info", "secret", ssl_context=trusting, **settings)  # type: ignore[arg-type]
+        assert [record.payload for record in pulled(good)[0]] == [mail(1)]
+        doubtful = ImapSource("localhost", "info", "secret", **settings)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="certificate is not trusted"):
+            pulled(doubtful)
 
 
 def test_a_dropped_line_is_opened_again_and_nothing_is_lost(standin: StandinPeer) -> None:
