@@ -27,7 +27,8 @@ demo-crash: $(STAMP) ## kill the main job at 20 random moments, resume it, compa
 	@$(BIN)/python -m pipelines.demo.crash --folder .demo-crash --kills $(KILLS)
 
 real-data: $(STAMP) ## run two real data sets (DESKBRIDGE_SHARED_DATA) from file to workbook
-	@$(BIN)/python -m tests.real_input
+	@$(BIN)/python -m tests.real_input incidents
+	@$(BIN)/python -m tests.real_input mails
 
 test: $(STAMP) ## every check, on SQLite and PostgreSQL
 	@$(BIN)/pytest -q
