@@ -49,11 +49,18 @@ def opened(
     engine = make_engine(settings.warehouse, settings.folder)
     try:
         schema.prepare(engine)
-        _write_clients(engine, settings)
-        clock = now or _clock_of(settings)
-        yield Runtime(settings, engine, clock, _running(clock) if settings.clock else clock)
+        yield runtime_on(engine, settings, now)
     finally:
         engine.dispose()
+
+
+def runtime_on(
+    engine: Engine, settings: Settings, now: Callable[[], datetime] | None = None
+) -> Runtime:
+    """A runtime on a prepared warehouse that the caller closes; its clients are written down."""
+    _write_clients(engine, settings)
+    clock = now or _clock_of(settings)
+    return Runtime(settings, engine, clock, _running(clock) if settings.clock else clock)
 
 
 def _clock_of(settings: Settings) -> Callable[[], datetime]:

@@ -70,15 +70,17 @@ def serve(folder: DemoFolder) -> None:
     """Runs the stand-ins until standard input is closed."""
     ports = json.loads(folder.ports.read_text("utf-8")) if folder.ports.exists() else {}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(server) for name, server in _make(folder, ports)}
-        taken = {name: _port(server) for name, server in servers.items()}
+        servers = {name: stack.enter_context(server) for name, server in stand_ins(folder, ports)}
+        taken = {name: port_of(server) for name, server in servers.items()}
         folder.ports.write_text(json.dumps(taken), "utf-8")
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.read()
 
 
-def _make(folder: DemoFolder, ports: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+def stand_ins(folder: DemoFolder, ports: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+    """The stand-ins by name, not started yet, on the demo's data set and clock."""
+
     def options(name: str) -> dict[str, Any]:
         kept = folder.servers / name
         kept.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,8 @@ def _make(folder: DemoFolder, ports: Mapping[str, int]) -> Iterator[tuple[str, A
     yield "slack", SlackStandIn(tokens=[SECRETS["ACME_SLACK_TOKEN"]], **options("slack"))
 
 
-def _port(server: Any) -> int:
+def port_of(server: Any) -> int:
+    """Where a started stand-in listens."""
     if isinstance(server, ImapStandin):
         return server.port
     return int(server.base_url.rsplit(":", 1)[1])
