@@ -52,12 +52,8 @@ def evaluate_client(
     with reading(engine) as connection:
         keys = history.all_ticket_keys(connection, client_key) if full else []
         due = history.due_ticket_keys(connection, client_key, as_of)
+        newest = history.newest_raw_id(connection, client_key)
     keys = list(dict.fromkeys([*keys, *due]))
-    if not keys:
-        return report
-    with writing(engine) as connection:
-        versions = [(p.name, p.version, rules.texts[p.name]) for p in rules.policies]
-        history.write_policy_versions(connection, client_key, versions, as_of)
     for batch in chunks(keys, TICKETS_PER_BATCH):
         with reading(engine) as connection:
             histories = history.read_histories(connection, batch)
@@ -67,6 +63,11 @@ def evaluate_client(
         report.tickets += len(histories.tickets)
         report.clocks += len(rows)
         report.states.update(row["state"] for row in rows)
+    with writing(engine) as connection:
+        if keys:
+            versions = [(p.name, p.version, rules.texts[p.name]) for p in rules.policies]
+            history.write_policy_versions(connection, client_key, versions, as_of)
+        history.set_evaluated(connection, client_key, as_of, newest)
     return report
 
 

@@ -36,6 +36,7 @@ from pipelines.settings import (
     PagerDutySettings,
     Settings,
     SettingsError,
+    SlackSettings,
     SourceSettings,
     ZendeskSettings,
 )
@@ -224,11 +225,18 @@ def helpdesk_of(settings: Settings, client_key: str, source_key: str) -> Helpdes
 
 def destinations_of(client: ClientSettings) -> list[Destination]:
     """The channels that pages and warnings go to, with the addresses their outbox lanes carry."""
-    with open_notifiers(client) as notifiers:
-        return [
-            Destination(one.channel, one.destination, wakes=one.channel == "pagerduty")
-            for one in notifiers
-        ]
+    return [
+        Destination(one.type, lane_of(one), wakes=one.type == "pagerduty")
+        for one in client.notify
+        if "page" in one.purposes
+    ]
+
+
+def lane_of(one: PagerDutySettings | SlackSettings) -> str:
+    """The address of a notifier's lane: a channel's name, or the end of a routing key (never all of it)."""
+    if isinstance(one, SlackSettings):
+        return one.channel
+    return f"…{one.routing_key.get_secret_value()[-4:]}"
 
 
 @contextmanager
@@ -241,7 +249,7 @@ def open_notifiers(client: ClientSettings, purpose: str = "page") -> Iterator[li
                 continue
             if isinstance(one, PagerDutySettings):
                 key = one.routing_key.get_secret_value()
-                pager = PagerDutyNotifier(key, base_url=one.base_url)
+                pager = PagerDutyNotifier(key, destination=lane_of(one), base_url=one.base_url)
                 notifiers.append(stack.enter_context(pager))
             else:
                 token = one.token.get_secret_value()

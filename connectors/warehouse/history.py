@@ -9,19 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, distinct, exists, func, or_, select
+from sqlalchemy import Connection, distinct, exists, func, or_, select, union
 
 from connectors.warehouse.bulk import replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     comment,
     sla_clock,
     sla_policy_version,
+    sync_cursor,
     ticket,
     ticket_change,
     ticket_link,
 )
 
 Row = dict[str, Any]
+
+EVERY_SOURCE = "*"
+CLOCKS = "clocks"
+"""The row of `sync_cursor` that says how far a client's clocks were brought."""
 
 
 @dataclass(slots=True)
@@ -57,42 +62,89 @@ def all_ticket_keys(connection: Connection, client_key: str) -> list[str]:
     )
 
 
-def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
-    """Keys of tickets whose clocks may have moved.
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """How far a client's clocks were brought: to which instant, and with which raw record as the newest."""
 
-    Their history changed since, a clock ran out since, or they were last evaluated for a later instant. A
-    ticket that was never evaluated is due; one that no longer counts is due once more, so that its
-    clocks go.
+    as_of: datetime | None
+    raw_id: int
+
+
+def evaluated_up_to(connection: Connection, client_key: str) -> Evaluated:
+    """How far the last evaluation came; nothing where there was none."""
+    row = connection.execute(
+        select(sync_cursor.c.moved_at, sync_cursor.c.normalised_raw_id).where(
+            *_is_clocks(client_key)
+        )
+    ).first()
+    return Evaluated(row.moved_at, row.normalised_raw_id or 0) if row else Evaluated(None, 0)
+
+
+def set_evaluated(connection: Connection, client_key: str, as_of: datetime, raw_id: int) -> None:
+    """Notes that every clock of a client stands as of `as_of`, with all up to `raw_id` taken in."""
+    row = {
+        "client_key": client_key,
+        "source_key": EVERY_SOURCE,
+        "stream": CLOCKS,
+        "sequence": 0,
+        "is_complete": True,
+        "normalised_raw_id": raw_id,
+        "moved_at": as_of,
+    }
+    upsert(connection, sync_cursor, [row])
+
+
+def newest_raw_id(connection: Connection, client_key: str) -> int:
+    """The newest raw record that any ticket of a client was made from."""
+    found = connection.scalar(
+        select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
+    )
+    return int(found or 0)
+
+
+def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
+    """Keys of tickets whose clocks may have moved since the last evaluation.
+
+    Their history changed, they were created since, or a clock flips by `as_of`; also those that no longer
+    count and still have clocks. The cost goes with what changed, not with the history. Where `as_of` lies
+    before the last evaluation, every ticket is due.
     """
-    evaluated = (
-        select(
-            sla_clock.c.ticket_key,
-            func.max(sla_clock.c.evaluated_at).label("evaluated_at"),
-            func.max(sla_clock.c.history_raw_id).label("history_raw_id"),
-            func.min(sla_clock.c.next_check_at).label("next_check_at"),
+    last = evaluated_up_to(connection, client_key)
+    if last.as_of is None or as_of < last.as_of:
+        return list(
+            connection.scalars(select(ticket.c.ticket_key).where(ticket.c.client_key == client_key))
         )
-        .where(sla_clock.c.client_key == client_key)
-        .group_by(sla_clock.c.ticket_key)
-        .subquery()
+    own = ticket.c.client_key == client_key
+    of_client = sla_clock.c.client_key == client_key
+    linked = union(
+        select(ticket_link.c.ticket_key).where(
+            ticket_link.c.client_key == client_key,
+            ticket_link.c.kind.in_(("duplicate_of", "merged_into")),
+        ),
+        select(ticket_link.c.other_key).where(
+            ticket_link.c.client_key == client_key, ticket_link.c.kind == "migrated_to"
+        ),
     )
-    rows = connection.scalars(
-        select(ticket.c.ticket_key)
-        .select_from(ticket.outerjoin(evaluated, evaluated.c.ticket_key == ticket.c.ticket_key))
-        .where(
-            ticket.c.client_key == client_key,
-            or_(
-                (evaluated.c.ticket_key.is_(None))
-                & (ticket.c.created_at <= as_of)
-                & ~does_not_count(),
-                ticket.c.history_raw_id != evaluated.c.history_raw_id,
-                evaluated.c.evaluated_at > as_of,
-                evaluated.c.next_check_at <= as_of,
-                (evaluated.c.ticket_key.is_not(None)) & does_not_count(),
-            ),
-        )
-        .order_by(ticket.c.ticket_key)
+    queries = (
+        select(ticket.c.ticket_key).where(own, ticket.c.history_raw_id > last.raw_id),
+        select(ticket.c.ticket_key).where(
+            own, ticket.c.created_at > last.as_of, ticket.c.created_at <= as_of
+        ),
+        select(sla_clock.c.ticket_key).where(of_client, sla_clock.c.next_check_at <= as_of),
+        select(sla_clock.c.ticket_key).where(of_client, sla_clock.c.ticket_key.in_(linked)),
     )
-    return list(rows)
+    found: dict[str, None] = {}
+    for query in queries:
+        found.update(dict.fromkeys(connection.scalars(query.distinct())))
+    return sorted(found)
+
+
+def _is_clocks(client_key: str) -> tuple[Any, ...]:
+    return (
+        sync_cursor.c.client_key == client_key,
+        sync_cursor.c.source_key == EVERY_SOURCE,
+        sync_cursor.c.stream == CLOCKS,
+    )
 
 
 def read_histories(connection: Connection, ticket_keys: Sequence[str]) -> Histories:

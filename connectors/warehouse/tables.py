@@ -229,6 +229,7 @@ ticket = Table(
     Index(None, "client_key", "created_at"),
     Index(None, "client_key", "source_key", "remote_id"),
     Index(None, "client_key", "external_id"),
+    Index(None, "client_key", "history_raw_id"),
 )
 
 comment = Table(
@@ -562,9 +563,7 @@ OPERATIONAL: dict[str, frozenset[str]] = {
     ),
     "inbound_event": frozenset({"received_at", "applied_at"}),
     "report_issue": frozenset({"issued_at"}),
-    "audit_entry": frozenset(
-        {"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}
-    ),
+    "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}),
     "migration_run": frozenset({"started_at", "ended_at"}),
 }
 """Columns left out of the checksum over the domain columns: they say how a run went, not what is true."""

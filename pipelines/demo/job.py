@@ -39,6 +39,9 @@ class JobResult:
     tick: TickReport | None = None
     migration: Reconciliation | None = None
     report: WrittenReport | None = None
+    """The last complete month: what a manager takes into the review."""
+    running: WrittenReport | None = None
+    """The running month so far: where the pages of the last hours stand."""
 
 
 def run_job(folder: DemoFolder, say: Say) -> JobResult:
@@ -92,6 +95,7 @@ def _rehearse(folder: DemoFolder, result: JobResult) -> None:
 def _report(folder: DemoFolder, result: JobResult) -> None:
     with opened(folder.config) as runtime:
         result.report = write_compliance_report(runtime, CLIENT, AS_OF)
+        result.running = write_compliance_report(runtime, CLIENT, AS_OF, f"{AS_OF:%Y-%m}")
 
 
 if __name__ == "__main__":

@@ -52,8 +52,10 @@ def _show(
     from pipelines.cli import show_scoreboard
 
     assert result.report is not None
+    assert result.running is not None
     assert result.migration is not None
     show_scoreboard(result.report)
+    terminal.say(f"the running month so far: {result.running.path}")
     for line in told:
         terminal.say(line)
     for line in result.migration.lines():
@@ -62,7 +64,7 @@ def _show(
         "migration sums close" if result.migration.closes else "migration SUMS DO NOT CLOSE"
     )
     terminal.say(f"done in {seconds:.1f} s; run it again: nothing is added")
-    example = _breached_and_paged(folder, result.report)
+    example = _breached_and_paged(folder, result.running)
     if example:
         terminal.say("follow one breached ticket from its raw record to its page and its cell:")
         terminal.say(f"  {_command()} explain {example} --config {path}/deskbridge.yaml")
@@ -80,7 +82,7 @@ def _command() -> str:
 
 def _breached_and_paged(folder: DemoFolder, report: WrittenReport) -> str | None:
     """A ticket that stands among the workbook's breaches and was paged about; one only paged otherwise."""
-    in_workbook = {key for key, _ in report.workbook.index}
+    breaches = {key for (key, _), cell in report.workbook.index.items() if "Breaches" in cell}
     with opened(folder.config) as runtime, reading(runtime.engine) as connection:
         rows = connection.execute(
             select(ticket.c.ticket_key, ticket.c.source_key, ticket.c.number)
@@ -89,5 +91,5 @@ def _breached_and_paged(folder: DemoFolder, report: WrittenReport) -> str | None
             .order_by(delivery.c.channel, delivery.c.message_key)
         ).all()
     paged = [f"{row.source_key}/{row.number}" for row in rows]
-    both = [f"{row.source_key}/{row.number}" for row in rows if row.ticket_key in in_workbook]
+    both = [f"{row.source_key}/{row.number}" for row in rows if row.ticket_key in breaches]
     return next(iter(both or paged), None)

@@ -422,6 +422,7 @@ def upgrade() -> None:
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_ticket_client_key_created_at'), ['client_key', 'created_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_ticket_client_key_external_id'), ['client_key', 'external_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_ticket_client_key_history_raw_id'), ['client_key', 'history_raw_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_ticket_client_key_source_key_remote_id'), ['client_key', 'source_key', 'remote_id'], unique=False)
 
     op.create_table('ticket_change',
@@ -495,6 +496,7 @@ def downgrade() -> None:
     op.drop_table('ticket_change')
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_source_key_remote_id'))
+        batch_op.drop_index(batch_op.f('ix_ticket_client_key_history_raw_id'))
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_external_id'))
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_created_at'))
 

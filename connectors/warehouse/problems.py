@@ -1,0 +1,147 @@
+"""What waits for a person: records in quarantine, messages that did not leave.
+
+Belongs here: listing them, and what a person decides about a dead message. Does not belong here: putting
+records into quarantine (`loading`), sending (`outbox`), dead letters (`dead_letters`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from connectors.warehouse import audit
+from connectors.warehouse.tables import delivery, quarantine, raw_record, ticket
+
+Row = dict[str, Any]
+
+
+def quarantine_counts(connection: Connection, client_key: str) -> list[Row]:
+    """`source_key`, `stream`, `reason`, `records`; the most frequent first."""
+    q = quarantine.c
+    count = func.count().label("records")
+    rows = connection.execute(
+        select(q.source_key, q.stream, q.reason, count)
+        .where(q.client_key == client_key)
+        .group_by(q.source_key, q.stream, q.reason)
+        .order_by(count.desc(), q.source_key, q.stream, q.reason)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def quarantined_records(connection: Connection, client_key: str, limit: int) -> list[Row]:
+    """Records in quarantine, newest first, each with the `payload_sha256` and size of its latest raw version."""
+    r, q = raw_record.c, quarantine.c
+    latest = (
+        select(
+            r.client_key,
+            r.source_key,
+            r.stream,
+            r.remote_id,
+            func.max(r.raw_id).label("raw_id"),
+        )
+        .group_by(r.client_key, r.source_key, r.stream, r.remote_id)
+        .subquery()
+    )
+    same = [latest.c[name] == q[name] for name in ("client_key", "source_key", "stream")]
+    rows = connection.execute(
+        select(
+            q.source_key,
+            q.stream,
+            q.remote_id,
+            q.reason,
+            q.detail,
+            q.seen_at,
+            q.transform_version,
+            r.payload_sha256,
+            r.size_bytes,
+        )
+        .select_from(
+            quarantine.outerjoin(latest, (latest.c.remote_id == q.remote_id) & same[0] & same[1] & same[2])
+            .outerjoin(raw_record, r.raw_id == latest.c.raw_id)
+        )
+        .where(q.client_key == client_key)
+        .order_by(q.seen_at.desc(), q.source_key, q.stream, q.remote_id)
+        .limit(limit)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def undelivered(connection: Connection, client_key: str) -> list[Row]:
+    """Messages that are dead, or were tried and wait for their next attempt; oldest first."""
+    d = delivery.c
+    rows = connection.execute(
+        select(
+            d.delivery_key,
+            d.channel,
+            d.destination,
+            d.action,
+            d.message_key,
+            d.state,
+            d.attempts,
+            d.outcome,
+            d.created_at,
+            d.next_at,
+            d.body,
+            ticket.c.source_key,
+            ticket.c.number,
+        )
+        .select_from(delivery.outerjoin(ticket, ticket.c.ticket_key == d.ticket_key))
+        .where(
+            d.client_key == client_key,
+            (d.state == "dead") | ((d.state == "pending") & (d.attempts > 0)),
+        )
+        .order_by(d.created_at, d.delivery_key)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def settle_dead(
+    connection: Connection,
+    client_key: str,
+    delivery_keys: Sequence[str],
+    decision: Literal["retry", "drop"],
+    by: str,
+    now: datetime,
+) -> int:
+    """What a person decides about dead messages: try again, or let be; written into the audit trail.
+
+    A message that is tried again keeps its key, so that a provider that took it in after all does not alert
+    twice. One that is older than a day gets a single attempt.
+
+    Args:
+        connection: a short transaction.
+        client_key: whose; messages of others are left alone.
+        delivery_keys: which.
+        decision: `retry` or `drop`.
+        by: who decided, and why.
+        now: aware instant.
+
+    Returns:
+        How many were dead and are settled now.
+    """
+    values: dict[str, Any] = (
+        {"state": "pending", "next_at": now, "lease_owner": None, "lease_until": None}
+        if decision == "retry"
+        else {"state": "cancelled", "outcome": f"dropped by {by}"}
+    )
+    settled = [
+        key
+        for key in delivery_keys
+        if connection.execute(
+            update(delivery)
+            .where(
+                delivery.c.delivery_key == key,
+                delivery.c.client_key == client_key,
+                delivery.c.state == "dead",
+            )
+            .values(values)
+        ).rowcount
+    ]
+    word = "message tried again" if decision == "retry" else "message dropped"
+    audit.append(
+        connection,
+        client_key,
+        [audit.AuditItem(word, key, now, {"by": by}) for key in settled],
+    )
+    return len(settled)
