@@ -4,15 +4,26 @@ Belongs here: text → validated model, with errors a person can act on. Does no
 document (configuration, policy, mapping), reading files, secrets' values.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-Path = tuple[str | int, ...]
+from transforms.yaml_faults import Path, did_you_mean, explain_faults, kind_of, shown
+
 Model = TypeVar("Model", bound=BaseModel)
+
+MAX_VALUES = 100_000
+"""Most values a document may hold once its aliases are written out; ten lines of them can stand for billions."""
+
+MAX_DEPTH = 50
+"""Deepest nesting; an alias that contains itself would never end."""
+
+_LARGEST_KEY = 10**18
+"""Python refuses to write out integers of several thousand digits, and errors name keys."""
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class DocumentError(ValueError):
@@ -42,27 +53,38 @@ class Document:
         name: how errors name it (a file name).
 
     Raises:
-        DocumentError: not YAML, not a mapping at the top, or a key that stands twice.
+        DocumentError: not YAML, empty, not a mapping at the top, a key that stands twice, or aliases and
+            nesting beyond reason.
     """
 
     def __init__(self, text: str, name: str) -> None:
         """Parses the text."""
         self.name = name
         self._lines: dict[Path, int] = {}
-        loader = _Loader(text)
+        self._values = 0
         try:
-            node = loader.get_single_node()
-            self.data: Any = {} if node is None else self._build(loader, node, ())
+            loader = _Loader(text)
+            try:
+                node = loader.get_single_node()
+                if node is None:
+                    self._refuse(1, "the file is empty; expected a mapping of names to values")
+                self.data: Any = self._build(loader, node, ())
+            finally:
+                loader.dispose()
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            self._refuse(
+                line, f"the character {_code(error.character)} stands here; is this a text file?"
+            )
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 1
-            raise DocumentError([f"{name}:{line}: not valid YAML: {error.problem}"]) from None
+            self._refuse(mark.line + 1 if mark else 1, f"not valid YAML: {_problem(error)}")
         except yaml.YAMLError as error:
-            raise DocumentError([f"{name}:1: not valid YAML: {error}"]) from None
-        finally:
-            loader.dispose()
+            self._refuse(1, f"not valid YAML: {error}")
+        except RecursionError:
+            self._refuse(1, "nested beyond reason")
         if not isinstance(self.data, dict):
-            raise DocumentError([f"{name}:1: expected a mapping of names to values at the top"])
+            self._refuse(1, f"found {kind_of(self.data)}, expected a mapping of names to values")
 
     def line_of(self, path: Path) -> int:
         """The line of the value at `path`, or of the nearest enclosing value."""
@@ -90,60 +112,74 @@ class Document:
         except ValidationError as error:
             faults = [dict(fault) for fault in error.errors(include_url=False)]
             raise DocumentError(
-                [self._explain(fault, model) for fault in faults if not _follows(fault, faults)]
+                [self.fault(*found) for found in explain_faults(faults, model, self.data)]
             ) from None
 
+    def _refuse(self, line: int, message: str) -> NoReturn:
+        raise DocumentError([f"{self.name}:{line}: {message}"]) from None
+
     def _build(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> Any:
-        self._lines.setdefault(path, node.start_mark.line + 1)
+        line = node.start_mark.line + 1
+        self._lines.setdefault(path, line)
+        self._values += 1
+        if self._values > MAX_VALUES or len(path) > MAX_DEPTH:
+            self._refuse(line, "nested or repeated (by aliases) beyond reason")
         if isinstance(node, yaml.MappingNode):
-            loader.flatten_mapping(node)
-            built: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
-                key = key if isinstance(key, str | int) else str(key)
-                if key in built:
-                    line = key_node.start_mark.line + 1
-                    raise DocumentError([f"{self.name}:{line}: the key '{key}' stands twice"])
-                self._lines[(*path, key)] = key_node.start_mark.line + 1
-                built[key] = self._build(loader, value_node, (*path, key))
-            return built
+            return self._mapping(loader, node, path)
         if isinstance(node, yaml.SequenceNode):
             return [
                 self._build(loader, item, (*path, number)) for number, item in enumerate(node.value)
             ]
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return self._scalar(loader, node)
 
-    def _explain(self, fault: dict[str, Any], model: type[BaseModel]) -> str:
-        path = self._real_path(fault["loc"])
-        kind, given = fault["type"], fault.get("input")
-        if kind == "extra_forbidden":
-            known = _known_names(model, fault["loc"][:-1])
-            return self.fault(path, f"unknown key{_nearest(str(path[-1]), known)}")
-        if kind == "missing":
-            name = fault["loc"][-1]
-            return self.fault(path, f"'{name}' is missing")
-        if kind in ("literal_error", "enum", "union_tag_invalid"):
-            context = fault.get("ctx", {})
-            expected = context.get("expected") or context.get("expected_tags") or ""
-            found = context.get("tag", given)
-            return self.fault(path, f"found {found!r}, expected one of {expected}")
-        if kind == "union_tag_not_found":
-            return self.fault(path, "'type' is missing")
-        message = str(fault["msg"]).removeprefix("Value error, ")
-        shown = (
-            "" if kind == "value_error" or isinstance(given, dict | list) else f"found {given!r}: "
-        )
-        return self.fault(path, f"{shown}{message}")
+    def _mapping(
+        self, loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path
+    ) -> dict[Any, Any]:
+        """A mapping; what `<<` brings in gives way to the keys that stand here."""
+        merged: dict[Any, Any] = {}
+        own: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag == _MERGE:
+                for name, value in self._merged(loader, value_node, path).items():
+                    merged.setdefault(name, value)
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._refuse(line, f"a key must be a word, found {kind_of(key_node.value)}")
+            key = self._scalar(loader, key_node)
+            if not isinstance(key, str | int) or (isinstance(key, int) and abs(key) > _LARGEST_KEY):
+                key = str(key_node.value)
+            if key in own:
+                self._refuse(line, f"the key {shown(key)} stands twice; remove one of them")
+            self._lines[(*path, key)] = line
+            own[key] = self._build(loader, value_node, (*path, key))
+        return {**merged, **own}
 
-    def _real_path(self, loc: Path) -> Path:
-        """Pydantic's location without the parts that name a union's member."""
-        path: Path = ()
-        value = self.data
-        for part in loc:
-            if _has(value, part):
-                value = value[part]
-                path = (*path, part)
-        return path
+    def _merged(self, loader: yaml.SafeLoader, node: yaml.Node, path: Path) -> dict[Any, Any]:
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        found: dict[Any, Any] = {}
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                self._refuse(node.start_mark.line + 1, "<< expects a mapping or a list of them")
+            # One step deeper than its place, so that a mapping which merges itself comes to an end.
+            for name, value in self._build(loader, source, (*path, "<<")).items():
+                found.setdefault(name, value)
+                self._lines.setdefault((*path, name), self.line_of((*path, "<<", name)))
+        return found
+
+    def _scalar(self, loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+        if node.tag == "tag:yaml.org,2002:value":
+            return str(node.value)
+        try:
+            return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        except yaml.YAMLError:
+            raise
+        except (ValueError, ArithmeticError, LookupError, TypeError):
+            kind = node.tag.rsplit(":", 1)[-1]
+            self._refuse(
+                node.start_mark.line + 1,
+                f"{shown(str(node.value))} cannot be read as {kind}; put it in quotes if it is text",
+            )
 
 
 def load_document(text: str, name: str, model: type[Model]) -> Model:
@@ -159,61 +195,19 @@ def _replaced(value: Any, path: Path, replace: Callable[[Path, str], str]) -> An
     return replace(path, value) if isinstance(value, str) else value
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; known here: {', '.join(known)}" if known else ""
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, with the remedy for what people meet most, and where the open part begins."""
+    problem = str(error.problem or error)
+    if "'\\t'" in problem:
+        return "a tab stands here; indent with spaces"
+    begun = error.context_mark
+    if error.context and begun and error.problem_mark and begun.line != error.problem_mark.line:
+        problem += f" ({error.context}, which begins in line {begun.line + 1})"
+    return problem
 
 
-def _known_names(model: type[BaseModel], path: Path) -> list[str]:
-    """Field names of the model that sits at `path`, following mappings, lists and tagged unions."""
-    found: list[Any] = [model]
-    for part in path:
-        found = _step(found, part)
-    return sorted({name for item in found if _is_model(item) for name in item.model_fields})
-
-
-def _step(items: list[Any], part: str | int) -> list[Any]:
-    inner = [
-        member
-        for item in items
-        if _is_model(item) and part in item.model_fields
-        for member in _members(item.model_fields[str(part)].annotation)
-    ]
-    if inner:
-        return inner
-    tagged = [item for item in items if _is_model(item) and part in _tags(item)]
-    return tagged or items
-
-
-def _tags(model: Any) -> tuple[Any, ...]:
-    tag = model.model_fields.get("type")
-    return tuple(getattr(tag.annotation, "__args__", ())) if tag is not None else ()
-
-
-def _members(annotation: Any) -> list[Any]:
-    if _is_model(annotation):
-        return [annotation]
-    return [inner for part in getattr(annotation, "__args__", ()) for inner in _members(part)]
-
-
-def _follows(fault: dict[str, Any], faults: list[dict[str, Any]]) -> bool:
-    """Whether a list is only "too short" because its items were refused: one cause, one message."""
-    loc = fault["loc"]
-    return fault["type"] == "too_short" and any(
-        other is not fault and other["loc"][: len(loc)] == loc for other in faults
-    )
-
-
-def _has(value: Any, part: str | int) -> bool:
-    if isinstance(value, list):
-        return isinstance(part, int) and part < len(value)
-    return isinstance(value, dict) and part in value
-
-
-def _is_model(item: Any) -> bool:
-    return isinstance(item, type) and issubclass(item, BaseModel)
+def _code(character: Any) -> str:
+    return f"U+{character:04X}" if isinstance(character, int) else str(character)
 
 
 def reject_unknown_words(given: Mapping[str, Any], allowed: tuple[str, ...], what: str) -> None:
@@ -221,6 +215,6 @@ def reject_unknown_words(given: Mapping[str, Any], allowed: tuple[str, ...], wha
     for key, value in given.items():
         if value not in allowed:
             raise ValueError(
-                f"{what} '{key}' maps to {value!r}{_nearest(str(value), list(allowed))}; "
-                f"expected one of {', '.join(allowed)}"
+                f"the {what} for '{key}' is {shown(value)}, expected one of {', '.join(allowed)}"
+                f"{did_you_mean(str(value), list(allowed))}"
             )
