@@ -1,55 +1,87 @@
 """The asset graph: each asset calls one plain function and reports its figures as metadata.
 
-Belongs here: assets and their checks, thin. Does not belong here: work, jobs, schedules. No
-`from __future__ import annotations` in this module: Dagster reads the annotations.
+Belongs here: assets and their checks, thin. Does not belong here: work, jobs, schedules, the form of the figures
+(`materialisations`). No `from __future__ import annotations` in this module: Dagster reads the annotations.
+
+    sources ─► raw_records ─► tickets ─► sla_clocks ─► escalations ─► deliveries
+                                 │                          │
+                                 └─► migration_ledger ──────┴──────► compliance_workbook
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines.ingest import IngestReport, ingest_client
+from pipelines import materialisations as shown
+from pipelines.ingest import ingest_client
 from pipelines.migrate import migrate_client
+from pipelines.problems import quarantined
 from pipelines.report import write_compliance_report
 from pipelines.resources import DeskbridgeResource
-from pipelines.tick import TickReport, tick_client
+from pipelines.settings import Settings
+from pipelines.tick import tick_all
 
 OWNERS = ["team:support-operations"]
 
+NO_CHECK = "deskbridge/no_check"
+"""Metadata of an asset without a check: why it needs none."""
 
-def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
+_SOURCES = {
+    "zendesk": "Zendesk accounts: tickets with their events, people, ratings; read through the export API.",
+    "freshdesk": "Freshdesk accounts: tickets with their conversations, people, ratings.",
+    "imap": "Mailboxes on IMAP servers; read with PEEK, never changed.",
+    "mbox": "Mail archives in mbox files.",
+    "maildir": "Mail archives in Maildir folders.",
+    "eml": "Folders of single mails.",
+    "csv": "Exports of other systems, read with a column mapping.",
+}
+"""Type of a source → what stands in the graph."""
+
+
+class WorkbookMonth(dg.Config):
+    """Which month a workbook is about."""
+
+    month: str = ""
+    """For instance 2026-10; the last complete month when empty."""
+
+
+def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """All assets, partitioned by client where a run serves one client."""
-    clients = dg.StaticPartitionsDefinition(list(client_keys))
+    clients = dg.StaticPartitionsDefinition(list(settings.clients))
+    sources = _sources(settings)
 
     @dg.multi_asset(
         specs=[
             dg.AssetSpec(
                 "raw_records",
+                deps=[one.key for one in sources],
                 group_name="raw",
                 owners=OWNERS,
-                description="Every payload as its source gave it, append-only, a page and its cursor in one "
-                "transaction.",
+                kinds={"table"},
+                description="Every payload as its source gave it, append-only. A page and its cursor are one "
+                "transaction, so a run that dies loses nothing and the next one goes on behind it.",
             ),
             dg.AssetSpec(
                 "tickets",
                 deps=["raw_records"],
                 group_name="unified",
                 owners=OWNERS,
-                description="Tickets, comments, changes, contacts and links between duplicates, in one model for "
-                "every source.",
+                kinds={"table"},
+                description="Tickets, comments, changes, contacts and links between duplicates: one model for every "
+                "source. Can be rebuilt from the raw records.",
             ),
         ],
         check_specs=[
             dg.AssetCheckSpec(
                 "every_source_answered",
                 asset="raw_records",
-                description="No source failed in this run.",
+                description="No source failed in this run. Runbook: sync-failed.md",
             ),
             dg.AssetCheckSpec(
                 "nothing_in_quarantine",
                 asset="tickets",
-                description="Every record was understood; those that were not are kept raw and listed.",
+                description="Every record of the client could be understood. Those that could not are kept raw and "
+                "listed with a reason. Runbook: quarantine.md",
             ),
         ],
         partitions_def=clients,
@@ -61,60 +93,107 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.MaterializeResult]:
         with deskbridge.runtime() as runtime:
             report = ingest_client(runtime, context.partition_key)
-        yield _raw_result(report)
-        yield _ticket_result(report)
+            waiting = quarantined(runtime, context.partition_key)
+        yield shown.raw_records(report)
+        yield shown.tickets(report, waiting)
         if report.errors:
             raise dg.Failure("; ".join(str(error) for error in report.errors), allow_retries=False)
 
-    @dg.asset(
-        deps=["tickets"],
-        group_name="sla",
-        owners=OWNERS,
-        description="SLA clocks as of now, escalation timers that came due, and what they send.",
+    @dg.multi_asset(
+        specs=[
+            dg.AssetSpec(
+                "sla_clocks",
+                deps=["tickets"],
+                group_name="sla",
+                owners=OWNERS,
+                kinds={"table"},
+                description="What each promise has used, when it is due, whether it was met: computed as of now from "
+                "the tickets' histories and the policies.",
+                metadata={
+                    NO_CHECK: "The clocks are computed from tickets and policies alone; the workbook checks their sums."
+                },
+            ),
+            dg.AssetSpec(
+                "escalations",
+                deps=["sla_clocks"],
+                group_name="sla",
+                owners=OWNERS,
+                kinds={"table"},
+                description="Steps of the ladder that came due, and what was decided: told to whom, or skipped and why.",
+                metadata={
+                    NO_CHECK: "A decision and its message are one transaction; deliveries checks that it left."
+                },
+            ),
+            dg.AssetSpec(
+                "deliveries",
+                deps=["escalations"],
+                group_name="sla",
+                owners=OWNERS,
+                kinds={"table"},
+                description="Pages and messages handed to PagerDuty and Slack, at least once, under a key by which a "
+                "repeat is not heard.",
+            ),
+        ],
         check_specs=[
             dg.AssetCheckSpec(
-                "nothing_undelivered", asset="sla_clocks", description="No message is dead."
+                "nothing_undelivered",
+                asset="deliveries",
+                description="No page or message is dead. Runbook: messages-dead.md",
             )
         ],
+        name="tick",
+        can_subset=False,
     )
-    def sla_clocks(deskbridge: DeskbridgeResource) -> dg.MaterializeResult:
+    def tick(deskbridge: DeskbridgeResource) -> Iterator[dg.MaterializeResult]:
         with deskbridge.runtime() as runtime:
             as_of = runtime.now()
-            reports = [tick_client(runtime, key, as_of) for key in runtime.settings.clients]
-        return _tick_result(reports, as_of)
+            reports, failures = tick_all(runtime, as_of)
+        yield from shown.ticks(reports, as_of)
+        if failures:
+            raise dg.Failure(
+                "; ".join(f"client {key}: {error}" for key, error in failures.items()),
+                allow_retries=False,
+            )
 
     @dg.asset(
-        deps=["sla_clocks"],
+        deps=["escalations", "migration_ledger"],
         partitions_def=clients,
         group_name="reports",
         owners=OWNERS,
-        description="The compliance workbook of the running month, in Excel.",
+        kinds={"excel"},
+        description="The compliance workbook of one month, in Excel: the last complete month, or the one configured.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "sums_agree",
+                asset="compliance_workbook",
+                description="Sheet Reconciliation: figures that were counted in two ways agree. "
+                "Runbook: report-sums-differ.md",
+            )
+        ],
     )
     def compliance_workbook(
-        context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
+        context: dg.AssetExecutionContext, config: WorkbookMonth, deskbridge: DeskbridgeResource
     ) -> dg.MaterializeResult:
         with deskbridge.runtime() as runtime:
-            written = write_compliance_report(runtime, context.partition_key, runtime.now())
-        return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(written.path)),
-                "scoreboard": dg.MetadataValue.md(written.markdown()),
-                "bytes": written.size_bytes,
-            }
-        )
+            written = write_compliance_report(
+                runtime, context.partition_key, runtime.now(), config.month or None
+            )
+        return shown.compliance_workbook(written)
 
     @dg.asset(
         deps=["tickets"],
         partitions_def=clients,
         group_name="migrations",
         owners=OWNERS,
-        description="Inboxes moved into a helpdesk, with a ledger whose sums close.",
+        kinds={"table"},
+        description="Inboxes moved into a helpdesk: what became of every mail, and that it arrived.",
         check_specs=[
             dg.AssetCheckSpec(
                 "sums_close",
                 asset="migration_ledger",
                 blocking=True,
-                description="Every source record is moved, merged, held or excluded, and the target has what moved.",
+                description="Every source record is moved, merged, held or excluded, and the target has what moved, "
+                "read back and equal. Runbook: migration-does-not-close.md",
             )
         ],
     )
@@ -122,93 +201,33 @@ def build_assets(client_keys: Sequence[str]) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
     ) -> dg.MaterializeResult:
         with deskbridge.runtime() as runtime:
-            results = [
-                migrate_client(runtime, context.partition_key, migration.id)
-                for migration in runtime.settings.client(context.partition_key).migrations
-            ]
-        faults = [fault for result in results for fault in result.faults]
-        lines = [line for result in results for line in result.lines()]
-        return dg.MaterializeResult(
-            metadata={"sums": dg.MetadataValue.md("\n".join(f"    {line}" for line in lines))},
-            check_results=[
-                dg.AssetCheckResult(
-                    check_name="sums_close", passed=not faults, metadata={"faults": faults}
-                )
-            ],
+            client = runtime.settings.client(context.partition_key)
+            closed = {
+                one.id: migrate_client(runtime, context.partition_key, one.id)
+                for one in client.migrations
+            }
+        return shown.migration_ledger(closed)
+
+    return [*sources, ingest, tick, compliance_workbook, migration_ledger]
+
+
+def _sources(settings: Settings) -> list[dg.AssetSpec]:
+    """What lies outside: one asset for each type of source that is configured."""
+    used: dict[str, list[str]] = {}
+    for client_key, client in settings.clients.items():
+        for source in client.sources:
+            used.setdefault(source.type, []).append(f"{client_key}/{source.id}")
+    return [
+        dg.AssetSpec(
+            kind,
+            group_name="sources",
+            owners=OWNERS,
+            kinds={kind},
+            description=_SOURCES[kind],
+            metadata={
+                "sources": names,
+                NO_CHECK: "It lies outside; raw_records checks that it answered.",
+            },
         )
-
-    return [ingest, sla_clocks, compliance_workbook, migration_ledger]
-
-
-def _raw_result(report: IngestReport) -> dg.MaterializeResult:
-    synced = [outcome.sync for outcome in report.sources if outcome.sync is not None]
-    streams = [(one.source_key, stream) for one in synced for stream in one.streams]
-    table = ["| source | stream | pages | read | new | calls |", "|---|---|---|---|---|---|"]
-    table.extend(
-        f"| {source} | {s.stream} | {s.pages} | {s.seen} | {s.stored} | {s.calls} |"
-        for source, s in streams
-    )
-    return dg.MaterializeResult(
-        asset_key="raw_records",
-        metadata={
-            "records_read": sum(s.seen for _, s in streams),
-            "dagster/row_count": sum(s.stored for _, s in streams),
-            "pages": sum(s.pages for _, s in streams),
-            "api_calls": sum(s.calls for _, s in streams),
-            "seconds_waited_for_limits": round(sum(s.seconds_waited for _, s in streams), 1),
-            "streams": dg.MetadataValue.md("\n".join(table)),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="every_source_answered",
-                asset_key="raw_records",
-                passed=not report.errors,
-                metadata={"errors": [str(error) for error in report.errors]},
-            )
-        ],
-    )
-
-
-def _ticket_result(report: IngestReport) -> dg.MaterializeResult:
-    done = [outcome.normalise for outcome in report.sources if outcome.normalise is not None]
-    quarantined = sum(one.quarantined for one in done)
-    return dg.MaterializeResult(
-        asset_key="tickets",
-        metadata={
-            "dagster/row_count": sum(one.tickets for one in done),
-            "comments": sum(one.comments for one in done),
-            "changes": sum(one.changes for one in done),
-            "rows_changed": sum(one.rows_changed for one in done),
-            "duplicates_linked": report.duplicates,
-            "quarantined": quarantined,
-            "warnings": sum(len(one.warnings) for one in done),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="nothing_in_quarantine",
-                asset_key="tickets",
-                passed=quarantined == 0,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"quarantined": quarantined},
-            )
-        ],
-    )
-
-
-def _tick_result(reports: list[TickReport], as_of: datetime) -> dg.MaterializeResult:
-    dead = sum(report.dead for report in reports)
-    return dg.MaterializeResult(
-        metadata={
-            "as_of": as_of.isoformat(),
-            "dagster/row_count": sum(report.clocks for report in reports),
-            "tickets_evaluated": sum(report.tickets for report in reports),
-            "escalations_fired": sum(report.fired for report in reports),
-            "messages_delivered": sum(report.delivered for report in reports),
-            "messages_dead": dead,
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="nothing_undelivered", passed=dead == 0, metadata={"dead": dead}
-            )
-        ],
-    )
+        for kind, names in used.items()
+    ]

@@ -22,12 +22,10 @@ def build_definitions(config: Path) -> dg.Definitions:
         SettingsError: the configuration is wrong.
     """
     settings = load_settings(config)
-    client_keys = list(settings.clients)
-    first = settings.clients[client_keys[0]]
     return dg.Definitions(
-        assets=build_assets(client_keys),
+        assets=build_assets(settings),
         jobs=JOBS,
-        schedules=build_schedules(client_keys, first.time_zone, armed=settings.clock is None),
+        schedules=build_schedules(settings),
         resources={"deskbridge": DeskbridgeResource(config_path=str(config.resolve()))},
         executor=dg.in_process_executor,
     )

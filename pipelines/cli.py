@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from connectors.errors import ConfigurationError, ConnectorError
 from pipelines import terminal
+from pipelines.cli_problems import messages_app, quarantine
 from pipelines.runtime import Runtime, opened
 from pipelines.settings import CONFIGURATION_NAME, SettingsError
 
@@ -42,6 +43,8 @@ migrate_app = typer.Typer(
 db_app = typer.Typer(help="The warehouse's schema.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(db_app, name="db")
+app.add_typer(messages_app, name="messages")
+app.command()(quarantine)
 
 Config = Annotated[
     Path | None,
@@ -243,7 +246,7 @@ def tick(
             [[row["client_key"], *(str(row[name]) for name in columns)] for row in rows],
         )
     if any(row["dead"] for row in rows):
-        terminal.fail("messages are dead: nobody took them. deskbridge explain TICKET shows which")
+        terminal.fail("messages are dead: nobody took them. deskbridge messages list shows which")
         raise typer.Exit(1)
 
 
@@ -377,7 +380,7 @@ def checksum(config: Config = None, json: Json = False) -> None:
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="sync, sla_tick, compliance_report or migration.")],
+    job: Annotated[str, typer.Argument(help="sync, sla_tick, compliance_report, migration or purge_runs.")],
     config: Config = None,
     client: Client = None,
 ) -> None:

@@ -12,7 +12,7 @@ from pipelines.build import build_definitions
 from pipelines.schedules import CLIENT_TAG, JOBS
 from pipelines.settings import SettingsError, load_settings
 
-UNPARTITIONED = frozenset({"sla_tick"})
+UNPARTITIONED = frozenset({"sla_tick", "purge_runs"})
 """Jobs that serve all clients in one run."""
 
 

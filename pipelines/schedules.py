@@ -1,89 +1,150 @@
 """Jobs and when they run.
 
-Belongs here: jobs, schedules. Does not belong here: assets, work. No `from __future__ import annotations`
-in this module: Dagster reads the annotations.
+Belongs here: jobs over assets, schedules. Does not belong here: assets, work. No `from __future__ import
+annotations` in this module: Dagster reads the annotations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+from pipelines.purge import purge_runs
+from pipelines.report import month_period_at
+from pipelines.settings import Settings
 
 CLIENT_TAG = "deskbridge/client"
-"""Run tag by which `dagster.yaml` lets one run of a client work at a time."""
+"""Run tag that names the client of a run."""
+
+WORK_TAG = "deskbridge/work"
+"""Run tag of job and client, by which `dagster.yaml` lets one such run work at a time."""
+
+JOB_TAG = "deskbridge/job"
+"""Run tag by which `dagster.yaml` keeps long work from taking every place, so that ticks never wait for it."""
+
+_TICK = ["sla_clocks", "escalations", "deliveries"]
 
 sync = dg.define_asset_job(
     "sync",
     selection=["raw_records", "tickets"],
+    tags={JOB_TAG: "sync"},
     description="Pull what is new from a client's sources and normalise it. One run, one client.",
 )
 sla_tick = dg.define_asset_job(
     "sla_tick",
-    selection=["sla_clocks"],
+    selection=_TICK,
+    tags={JOB_TAG: "sla_tick"},
     description="Clocks, escalation timers and the outbox, for all clients, a transaction each.",
 )
 compliance_report = dg.define_asset_job(
     "compliance_report",
     selection=["compliance_workbook"],
-    description="The compliance workbook of a client.",
+    tags={JOB_TAG: "compliance_report"},
+    description="The compliance workbook of a client: the last complete month, or the month configured.",
 )
 migration = dg.define_asset_job(
     "migration",
     selection=["migration_ledger"],
+    tags={JOB_TAG: "migration"},
     description="Plan, move, verify and reconcile a client's configured moves; run again it goes on.",
 )
 
-JOBS = [sync, sla_tick, compliance_report, migration]
+JOBS = [sync, sla_tick, compliance_report, migration, purge_runs]
+
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+]
 
 
-def build_schedules(
-    client_keys: Sequence[str], time_zone: str, *, armed: bool
-) -> list[dg.ScheduleDefinition]:
+def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """When the jobs run.
 
-    Args:
-        client_keys: a run of `sync` and `compliance_report` for each.
-        time_zone: IANA zone of the report schedules.
-        armed: whether the schedules run as soon as a daemon does (production), or wait to be switched on
-            (the demo, whose clock stands still).
+    They run as soon as a daemon does, unless the configuration's clock stands still (the demo): then they wait
+    to be switched on. The report's mornings are those of the first client's zone.
     """
+    armed = settings.clock is None
     status = dg.DefaultScheduleStatus.RUNNING if armed else dg.DefaultScheduleStatus.STOPPED
-
-    def per_client(prefix: str) -> list[dg.RunRequest]:
-        return [
-            dg.RunRequest(partition_key=key, tags={CLIENT_TAG: key, "deskbridge/job": prefix})
-            for key in client_keys
-        ]
+    clients = list(settings.clients)
+    zone = str(settings.zone(clients[0]))
 
     @dg.schedule(
-        cron_schedule="*/5 * * * *", job=sync, default_status=status, name="every_five_minutes"
+        cron_schedule="*/5 * * * *",
+        job=sync,
+        default_status=status,
+        description="What is new, a run for each client whose last one has ended.",
     )
-    def every_five_minutes() -> list[dg.RunRequest]:
-        return per_client("sync")
+    def every_five_minutes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        busy = _clients_of_unfinished(context, "sync")
+        yield from (_request("sync", key) for key in clients if key not in busy)
 
     @dg.schedule(
-        cron_schedule="* * * * *", job=sla_tick, default_status=status, name="every_minute"
+        cron_schedule="* * * * *",
+        job=sla_tick,
+        default_status=status,
+        description="Clocks, pages, messages: one run for all clients.",
     )
-    def every_minute() -> dg.RunRequest:
+    def every_minute(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if _unfinished(context, "sla_tick"):
+            return dg.SkipReason("the last tick has not ended; the next one does its work as well")
         return dg.RunRequest()
 
     @dg.schedule(
         cron_schedule="0 6 * * 1",
         job=compliance_report,
-        execution_timezone=time_zone,
+        execution_timezone=zone,
         default_status=status,
-        name="monday_mornings",
+        description="The running month so far.",
     )
-    def monday_mornings() -> list[dg.RunRequest]:
-        return per_client("weekly report")
+    def monday_mornings(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        for key in clients:
+            month = month_period_at(context.scheduled_execution_time, str(settings.zone(key)))
+            config = {"month": f"{month.first_day:%Y-%m}"}
+            yield _request(
+                "compliance_report", key, {"ops": {"compliance_workbook": {"config": config}}}
+            )
 
     @dg.schedule(
         cron_schedule="0 6 1 * *",
         job=compliance_report,
-        execution_timezone=time_zone,
+        execution_timezone=zone,
         default_status=status,
-        name="first_of_the_month",
+        description="The month that has just ended.",
     )
-    def first_of_the_month() -> list[dg.RunRequest]:
-        return per_client("monthly report")
+    def first_of_the_month() -> Iterable[dg.RunRequest]:
+        return [_request("compliance_report", key) for key in clients]
 
-    return [every_five_minutes, every_minute, monday_mornings, first_of_the_month]
+    @dg.schedule(
+        cron_schedule="30 3 * * *",
+        job=purge_runs,
+        execution_timezone=zone,
+        default_status=status,
+        description="Old runs out of Dagster's own storage.",
+    )
+    def every_night() -> dg.RunRequest:
+        return dg.RunRequest()
+
+    return [every_five_minutes, every_minute, monday_mornings, first_of_the_month, every_night]
+
+
+def _request(
+    job: str, client_key: str, run_config: dict[str, object] | None = None
+) -> dg.RunRequest:
+    return dg.RunRequest(
+        partition_key=client_key,
+        run_config=run_config or {},
+        tags={CLIENT_TAG: client_key, WORK_TAG: f"{job} {client_key}"},
+    )
+
+
+def _unfinished(context: dg.ScheduleEvaluationContext, job: str) -> list[dg.DagsterRun]:
+    """Runs of a job that wait or work: a first sync may take hours, and nothing must pile up behind it."""
+    return list(
+        context.instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1000)
+    )
+
+
+def _clients_of_unfinished(context: dg.ScheduleEvaluationContext, job: str) -> set[str]:
+    return {run.tags.get(CLIENT_TAG, "") for run in _unfinished(context, job)}

@@ -51,6 +51,22 @@ def tick_client(runtime: Runtime, client_key: str, as_of: datetime) -> TickRepor
     return report
 
 
+def tick_all(runtime: Runtime, as_of: datetime) -> tuple[list[TickReport], dict[str, Exception]]:
+    """One tick of every client; one that fails leaves the others alone.
+
+    Returns:
+        What was done, and client → what went wrong.
+    """
+    reports: list[TickReport] = []
+    failures: dict[str, Exception] = {}
+    for client_key in runtime.settings.clients:
+        try:
+            reports.append(tick_client(runtime, client_key, as_of))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next client's pages must not wait for it
+            failures[client_key] = error
+    return reports, failures
+
+
 def rehearse_client(
     runtime: Runtime,
     client_key: str,

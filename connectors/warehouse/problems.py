@@ -30,20 +30,20 @@ def quarantine_counts(connection: Connection, client_key: str) -> list[Row]:
 
 
 def quarantined_records(connection: Connection, client_key: str, limit: int) -> list[Row]:
-    """Records in quarantine, newest first, each with the `payload_sha256` and size of its latest raw version."""
+    """Records in quarantine, newest first, each with size and sha256 of its latest raw version."""
     r, q = raw_record.c, quarantine.c
-    latest = (
-        select(
-            r.client_key,
-            r.source_key,
-            r.stream,
-            r.remote_id,
-            func.max(r.raw_id).label("raw_id"),
+    newest = (
+        select(func.max(r.raw_id))
+        .where(
+            r.client_key == q.client_key,
+            r.source_key == q.source_key,
+            r.stream == q.stream,
+            r.remote_id == q.remote_id,
         )
-        .group_by(r.client_key, r.source_key, r.stream, r.remote_id)
-        .subquery()
+        .correlate(quarantine)
+        .scalar_subquery()
     )
-    same = [latest.c[name] == q[name] for name in ("client_key", "source_key", "stream")]
+    latest = raw_record.alias("latest")
     rows = connection.execute(
         select(
             q.source_key,
@@ -53,13 +53,10 @@ def quarantined_records(connection: Connection, client_key: str, limit: int) -> 
             q.detail,
             q.seen_at,
             q.transform_version,
-            r.payload_sha256,
-            r.size_bytes,
+            latest.c.payload_sha256,
+            func.length(latest.c.payload).label("size_bytes"),
         )
-        .select_from(
-            quarantine.outerjoin(latest, (latest.c.remote_id == q.remote_id) & same[0] & same[1] & same[2])
-            .outerjoin(raw_record, r.raw_id == latest.c.raw_id)
-        )
+        .select_from(quarantine.outerjoin(latest, latest.c.raw_id == newest))
         .where(q.client_key == client_key)
         .order_by(q.seen_at.desc(), q.source_key, q.stream, q.remote_id)
         .limit(limit)

@@ -1,0 +1,180 @@
+"""What a run shows of each asset in Dagster: figures as metadata, and the outcome of its checks.
+
+Belongs here: the form of the figures. Does not belong here: work, and the assets' own descriptions (`assets`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from migrations.reconcile import Reconciliation
+from pipelines.ingest import IngestReport
+from pipelines.problems import Quarantined
+from pipelines.report import WrittenReport
+from pipelines.tick import TickReport
+
+
+def raw_records(report: IngestReport) -> dg.MaterializeResult:
+    """Pages, records and calls by stream; which sources failed."""
+    synced = [outcome.sync for outcome in report.sources if outcome.sync is not None]
+    streams = [(one.source_key, stream) for one in synced for stream in one.streams]
+    rows = [
+        (source, s.stream, s.pages, s.seen, s.stored, s.calls, round(s.seconds_waited, 1))
+        for source, s in streams
+    ]
+    return dg.MaterializeResult(
+        asset_key="raw_records",
+        metadata={
+            "dagster/row_count": sum(s.stored for _, s in streams),
+            "records_read": sum(s.seen for _, s in streams),
+            "pages": sum(s.pages for _, s in streams),
+            "api_calls": sum(s.calls for _, s in streams),
+            "seconds_waited_for_limits": round(sum(s.seconds_waited for _, s in streams), 1),
+            "streams": _table(
+                ("source", "stream", "pages", "read", "new", "calls", "waited s"), rows
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_source_answered",
+                asset_key="raw_records",
+                passed=not report.errors,
+                metadata={"errors": [str(error) for error in report.errors]},
+            )
+        ],
+    )
+
+
+def tickets(report: IngestReport, waiting: Sequence[Quarantined]) -> dg.MaterializeResult:
+    """Tickets and what hangs on them; `waiting` is all that is in the client's quarantine, not this run's only."""
+    done = [outcome.normalise for outcome in report.sources if outcome.normalise is not None]
+    rows = [(one.source_key, one.tickets, one.comments, one.rows_changed) for one in done]
+    records = sum(one.records for one in waiting)
+    return dg.MaterializeResult(
+        asset_key="tickets",
+        metadata={
+            "dagster/row_count": sum(one.tickets for one in done),
+            "comments": sum(one.comments for one in done),
+            "changes": sum(one.changes for one in done),
+            "rows_changed": sum(one.rows_changed for one in done),
+            "duplicates_linked": report.duplicates,
+            "quarantined": records,
+            "warnings": sum(len(one.warnings) for one in done),
+            "sources": _table(("source", "tickets", "comments", "rows changed"), rows),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="nothing_in_quarantine",
+                asset_key="tickets",
+                passed=records == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "records": records,
+                    "reasons": _table(
+                        ("source", "stream", "reason", "records"),
+                        [(w.source_key, w.stream, w.reason, w.records) for w in waiting],
+                    ),
+                },
+            )
+        ],
+    )
+
+
+def ticks(reports: Sequence[TickReport], as_of: datetime) -> Iterator[dg.MaterializeResult]:
+    """Clocks, escalations and deliveries of one tick of all clients."""
+    at = as_of.isoformat()
+    dead = sum(one.dead for one in reports)
+    yield dg.MaterializeResult(
+        asset_key="sla_clocks",
+        metadata={
+            "as_of": at,
+            "dagster/row_count": sum(one.clocks for one in reports),
+            "tickets_measured": sum(one.tickets for one in reports),
+            "clients": _table(
+                ("client", "tickets", "clocks"),
+                [(one.client_key, one.tickets, one.clocks) for one in reports],
+            ),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="escalations",
+        metadata={
+            "as_of": at,
+            "fired": sum(one.fired for one in reports),
+            "skipped": sum(one.skipped for one in reports),
+            "cancelled": sum(one.cancelled for one in reports),
+            "messages_queued": sum(one.queued for one in reports),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="deliveries",
+        metadata={
+            "as_of": at,
+            "delivered": sum(one.delivered for one in reports),
+            "to_be_tried_again": sum(one.pending for one in reports),
+            "dead": dead,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="nothing_undelivered",
+                asset_key="deliveries",
+                passed=dead == 0,
+                metadata={"dead": {one.client_key: one.dead for one in reports if one.dead}},
+            )
+        ],
+    )
+
+
+def compliance_workbook(written: WrittenReport) -> dg.MaterializeResult:
+    """The scoreboard, where the file lies, and whether its sums agree."""
+    return dg.MaterializeResult(
+        metadata={
+            "period": written.period.label(),
+            "issue": written.issue,
+            "path": dg.MetadataValue.path(str(written.path)),
+            "bytes": written.size_bytes,
+            "scoreboard": dg.MetadataValue.md(written.markdown()),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="sums_agree",
+                passed=bool(written.workbook.summary["reconciles"]),
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"sheet": "Reconciliation"},
+            )
+        ],
+    )
+
+
+def migration_ledger(closed: Mapping[str, Reconciliation]) -> dg.MaterializeResult:
+    """The sums of every configured move, by its id, and what keeps one from closing."""
+    lines = [f"    {name:12} {line}" for name, one in closed.items() for line in one.lines()]
+    faults = [f"{name}: {fault}" for name, one in closed.items() for fault in one.faults]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(one.source_mails for one in closed.values()),
+            "tickets_in_target": sum(one.tickets_in_target for one in closed.values()),
+            "tickets_verified": sum(one.tickets_verified for one in closed.values()),
+            "sums": dg.MetadataValue.md("\n".join(lines) or "no migration is configured"),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="sums_close", passed=not faults, metadata={"faults": faults}
+            )
+        ],
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """A short Markdown table; cells are counted figures and names of our own configuration, or escaped."""
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    lines.extend(f"| {' | '.join(_cell(value) for value in row)} |" for row in rows)
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    for sign in "\\|`*_<>[]":
+        text = text.replace(sign, "\\" + sign)
+    return " ".join(text.split())
