@@ -114,6 +114,9 @@ class PeopleLoader:
             },
             region=self.region,
         )
+        for merge in result.merges:
+            loading.repoint_agent(connection, merge.loser_key, merge.winner_key)
+            self._forget(merge.loser_key, merge.winner_key)
         self._note(connection, result, "agent")
         aliases.set_aliases(
             connection,
@@ -199,20 +202,22 @@ class PeopleLoader:
         )
 
     def _note(self, connection: Connection, result: Resolution, kind: str) -> None:
-        keys = {alias.remote_id: alias.key for alias in result.aliases}
-        self.person.update(keys)
+        # `result.aliases` holds only what is new: whoever was known before has a key all the same.
+        self.person.update({remote_id: key for (_, remote_id), key in result.keys.items()})
+        new = {alias.remote_id: alias.key for alias in result.aliases}
         aliases.set_aliases(
-            connection, self.client_key, self.source_key, kind, keys, "see contact_identity"
+            connection, self.client_key, self.source_key, kind, new, "see contact_identity"
         )
 
     def _forget(self, loser_key: str, winner_key: str) -> None:
         self.person = {
             remote: winner_key if key == loser_key else key for remote, key in self.person.items()
         }
-        self._contacts = {
-            identity: winner_key if key == loser_key else key
-            for identity, key in (self._contacts or {}).items()
-        }
+        if self._contacts is not None:
+            self._contacts = {
+                identity: winner_key if key == loser_key else key
+                for identity, key in self._contacts.items()
+            }
 
     def _contact_row(self, person: PersonRow) -> Row:
         organisation = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Column, Connection, delete, select, update
 
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
@@ -18,7 +18,7 @@ from connectors.warehouse.tables import (
     contact,
     contact_decision,
     contact_identity,
-    metadata,
+    entity_alias,
     organisation,
     quarantine,
     satisfaction_rating,
@@ -93,16 +93,38 @@ def write_people(
 
 def repoint_contact(connection: Connection, loser_key: str, winner_key: str) -> None:
     """Makes everything that belonged to one contact belong to another; the loser's row goes."""
+    _repoint(connection, contact_identity.c.contact_key, loser_key, winner_key)
+    _repoint_person(connection, loser_key, winner_key)
+    connection.execute(delete(contact).where(contact.c.contact_key == loser_key))
+
+
+def repoint_agent(connection: Connection, loser_key: str, winner_key: str) -> None:
+    """Makes everything that belonged to one agent belong to another; the loser's row goes."""
+    _repoint(connection, ticket.c.assignee_key, loser_key, winner_key)
+    _repoint_person(connection, loser_key, winner_key)
+    connection.execute(delete(agent).where(agent.c.agent_key == loser_key))
+
+
+def _repoint_person(connection: Connection, loser_key: str, winner_key: str) -> None:
+    """What contacts and agents share: an agent may ask for something, a customer may change something."""
     for column in (
-        contact_identity.c.contact_key,
         ticket.c.requester_key,
         comment.c.author_key,
-        metadata.tables["entity_alias"].c.entity_key,
+        ticket_change.c.actor_key,
+        entity_alias.c.entity_key,
     ):
-        connection.execute(
-            update(column.table).where(column == loser_key).values({column.name: winner_key})
-        )
-    connection.execute(delete(contact).where(contact.c.contact_key == loser_key))
+        _repoint(connection, column, loser_key, winner_key)
+    for column in (ticket_change.c.old_value, ticket_change.c.new_value):
+        is_person = ticket_change.c.field.in_(("assignee", "requester"))
+        _repoint(connection, column, loser_key, winner_key, is_person)
+
+
+def _repoint(
+    connection: Connection, column: Column[Any], loser_key: str, winner_key: str, *where: Any
+) -> None:
+    connection.execute(
+        update(column.table).where(column == loser_key, *where).values({column.name: winner_key})
+    )
 
 
 def known_identities(connection: Connection, client_key: str) -> dict[tuple[str, str], str]:
