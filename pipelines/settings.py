@@ -1,22 +1,29 @@
 """The configuration: one YAML file, validated, secrets by name only.
 
-Belongs here: the file's shape, how it is found and read, `${NAME}`. Does not belong here: building sources or
-notifiers from it (`pipelines.wiring`), or the policies' own files.
+Belongs here: the file's shape, how it is found and read, `${NAME}`. Does not belong here: what a single value
+may look like (`settings_values`), building sources or notifiers (`wiring`), the policies' own files.
 """
 
-import difflib
 import os
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from transforms.model import PRIORITIES, STATUSES
-from transforms.yaml_document import Document, DocumentError, reject_unknown_words
+from pipelines.settings_values import (
+    HttpUrl,
+    Instant,
+    Key,
+    PriorityMap,
+    StatusMap,
+    TimeZone,
+    WarehouseUrl,
+)
+from transforms.yaml_document import Document, DocumentError
+from transforms.yaml_faults import did_you_mean
 
 CONFIGURATION_NAME = "deskbridge.yaml"
 """Where a configuration is looked for when none is named: in the current folder."""
@@ -28,76 +35,43 @@ class SettingsError(Exception):
     """The configuration is wrong or cannot be read; the message says file, line, found and expected."""
 
 
-def _zone(name: str) -> str:
-    if name in available_timezones():
-        return name
-    close = difflib.get_close_matches(name, available_timezones(), n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise ValueError(f"'{name}' is no IANA time zone, such as Europe/Istanbul{hint}")
-
-
-def _instant(value: Any) -> datetime:
-    try:
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(
-            f"'{value}' is no instant; expected for instance 2026-12-01T00:00:00+03:00"
-        ) from None
-    if instant.tzinfo is None:
-        raise ValueError(f"'{value}' has no zone; write for instance {value}+03:00")
-    return instant
-
-
-def _key(name: str) -> str:
-    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
-        return name
-    raise ValueError(
-        f"'{name}' cannot be an id; expected small letters, digits, - and _, at most 63 of them"
-    )
-
-
-def _http_url(url: str) -> str:
-    if re.match(r"https?://[^/\s@]+", url):
-        return url.rstrip("/")
-    raise ValueError(f"'{url}' is no address; expected https://HOST without user or password")
-
-
-TimeZone = Annotated[str, AfterValidator(_zone)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Key = Annotated[str, AfterValidator(_key)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-
 class Strict(BaseModel):
     """A part of the configuration: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _status_map(words: dict[str, str]) -> dict[str, str]:
-    reject_unknown_words(words, STATUSES, "status")
-    return words
-
-
-def _priority_map(words: dict[str, str]) -> dict[str, str]:
-    reject_unknown_words(words, PRIORITIES, "priority")
-    return words
-
-
 class SourceSettings(Strict):
     """What every source has: an id that survives renames, and maps of its own words."""
 
     id: Key
-    status_map: Annotated[dict[str, str], AfterValidator(_status_map)] = Field(default_factory=dict)
-    priority_map: Annotated[dict[str, str], AfterValidator(_priority_map)] = Field(
-        default_factory=dict
-    )
+    status_map: StatusMap = Field(default_factory=dict)
+    priority_map: PriorityMap = Field(default_factory=dict)
 
 
-class ZendeskSettings(SourceSettings):
+class RemoteSettings(Strict):
+    """How long a host may take before a call counts as lost."""
+
+    connect_timeout_seconds: float = Field(default=10, gt=0, le=300)
+    timeout_seconds: float = Field(default=60, gt=0, le=600)
+    """How long the host may stay silent while it answers."""
+
+
+class HttpSourceSettings(SourceSettings, RemoteSettings):
+    """A helpdesk behind an HTTP API, and how patient we are with it."""
+
+    tries: int = Field(default=6, ge=1, le=20)
+    """How often a call is made that gets no usable answer."""
+    deadline_seconds: float = Field(default=600, gt=0, le=86_400)
+    """After this long a call is given up, waits for the rate limit included."""
+
+
+class ZendeskSettings(HttpSourceSettings):
     """A Zendesk account; export and import need an admin's API token."""
 
     type: Literal["zendesk"]
+    tries: int = Field(default=4, ge=1, le=20)
+    """Fewer: a page that times out is asked for again at half its size, with tries of its own."""
     email: str
     token: SecretStr
     subdomain: str | None = None
@@ -117,7 +91,7 @@ class ZendeskSettings(SourceSettings):
             raise ValueError("a zendesk source needs 'subdomain' (or 'base_url')")
 
 
-class FreshdeskSettings(SourceSettings):
+class FreshdeskSettings(HttpSourceSettings):
     """A Freshdesk account."""
 
     type: Literal["freshdesk"]
@@ -148,7 +122,7 @@ class MailSettings(SourceSettings):
     solved_after_days: int = Field(default=7, ge=1, le=365)
 
 
-class ImapSettings(MailSettings):
+class ImapSettings(MailSettings, RemoteSettings):
     """A mailbox on an IMAP server; it is read with PEEK and never changed."""
 
     type: Literal["imap"]
@@ -183,7 +157,14 @@ AnySource = Annotated[
 Purpose = Literal["page", "digest", "report"]
 
 
-class PagerDutySettings(Strict):
+class NotifierSettings(Strict):
+    """What every notifier has."""
+
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+    """How long the provider may stay silent; an unsent message is tried again by the outbox."""
+
+
+class PagerDutySettings(NotifierSettings):
     """PagerDuty, Events API v2."""
 
     type: Literal["pagerduty"]
@@ -192,7 +173,7 @@ class PagerDutySettings(Strict):
     base_url: HttpUrl = "https://events.pagerduty.com"
 
 
-class SlackSettings(Strict):
+class SlackSettings(NotifierSettings):
     """A Slack workspace and channel."""
 
     type: Literal["slack"]
@@ -245,24 +226,11 @@ class ClientSettings(Strict):
     reports: ReportSettings = Field(default_factory=ReportSettings)
     migrations: tuple[MigrationSettings, ...] = ()
 
-    def model_post_init(self, _context: Any) -> None:
-        """Refuses two sources under one id (their records would mix) and moves from or to nowhere."""
-        ids = [source.id for source in self.sources]
-        twice = sorted({one for one in ids if ids.count(one) > 1})
-        if twice:
-            raise ValueError(f"two sources have the id '{twice[0]}'; each needs one of its own")
-        for migration in self.migrations:
-            for end in (migration.source, migration.target):
-                if end not in ids:
-                    raise ValueError(
-                        f"migration '{migration.id}' names the source '{end}'; there is {', '.join(ids)}"
-                    )
-
 
 class Settings(Strict):
     """The whole file."""
 
-    warehouse: str = "sqlite:///warehouse.db"
+    warehouse: WarehouseUrl = "sqlite:///warehouse.db"
     blobs: str = "blobs"
     clients: dict[Key, ClientSettings] = Field(min_length=1)
     clock: Instant | None = None
@@ -281,7 +249,8 @@ class Settings(Strict):
         """
         if client_key not in self.clients:
             raise SettingsError(
-                f"no client '{client_key}' in the configuration; there is {', '.join(self.clients)}"
+                f"there is no client '{client_key}' in the configuration, expected one of "
+                f"{', '.join(self.clients)}{did_you_mean(client_key, list(self.clients))}"
             )
         return self.clients[client_key]
 
@@ -306,39 +275,86 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     path = path or Path(environment.get("DESKBRIDGE_CONFIG", CONFIGURATION_NAME))
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         raise SettingsError(
             f"there is no configuration at {path}. Name one with --config or $DESKBRIDGE_CONFIG; "
             "deskbridge.example.yaml in the repository is a starting point"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from None
+        )
+    secrets: dict[str, str] = {}
     try:
-        document = Document(text, path.name)
-        _fill_in(document, {**_dot_env(path.parent / ".env"), **environment})
+        document = Document(read_text(path), path.name)
+        secrets = _fill_in(document, {**_dot_env(path.parent / ".env"), **environment})
         settings = document.validate(Settings)
+        faults = [document.fault(*fault) for fault in _reference_faults(settings)]
+        if faults:
+            raise DocumentError(faults)
     except DocumentError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(_hidden(str(error), secrets)) from None
     return settings.model_copy(update={"folder": path.resolve().parent})
 
 
-def _fill_in(document: Document, environment: Mapping[str, str]) -> None:
+def read_text(path: Path) -> str:
+    """A file of the user's that should be text in UTF-8, with or without a byte order mark.
+
+    Raises:
+        SettingsError: it cannot be opened or is no such text; the message says what to do.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            f"{path}:{line}: the byte 0x{error.object[error.start]:02x} stands here, expected a text file in "
+            "UTF-8; save it as UTF-8, or name the right file"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {reason_of(error)}") from None
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says, for people."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def _reference_faults(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Two sources under one id (their records would mix), and moves from or to nowhere."""
+    for client_key, client in settings.clients.items():
+        ids = [source.id for source in client.sources]
+        for number, one in enumerate(ids):
+            if one in ids[:number]:
+                yield (
+                    ("clients", client_key, "sources", number, "id"),
+                    f"a second source has the id '{one}', expected an id of its own for each",
+                )
+        moves = [migration.id for migration in client.migrations]
+        for number, migration in enumerate(client.migrations):
+            place = ("clients", client_key, "migrations", number)
+            if migration.id in moves[:number]:
+                yield (
+                    (*place, "id"),
+                    f"a second migration has the id '{migration.id}', expected an id of its own for each",
+                )
+            for end in ("source", "target"):
+                name = getattr(migration, end)
+                if name not in ids:
+                    yield (
+                        (*place, end),
+                        f"found '{name}', expected the id of a source of this client: {', '.join(ids)}"
+                        f"{did_you_mean(name, ids)}",
+                    )
+
+
+def _fill_in(document: Document, environment: Mapping[str, str]) -> dict[str, str]:
+    """Puts values in the place of `${NAME}`; returns those used, by name."""
     faults: list[str] = []
+    used: dict[str, str] = {}
 
     def replace(path: tuple[str | int, ...], text: str) -> str:
         def value(match: re.Match[str]) -> str:
-            found = _secret(match[1], environment)
-            if found is None:
-                faults.append(
-                    document.fault(
-                        path,
-                        f"the environment variable {match[1]} is not set (nor {match[1]}_FILE, nor in .env "
-                        f"beside this file); set it before starting, for instance: export {match[1]}=…",
-                    )
-                )
-                return ""
+            found, fault = _secret(match[1], environment)
+            if fault:
+                faults.append(document.fault(path, fault))
+            used[match[1]] = found
             return found
 
         return _PLACEHOLDER.sub(value, text)
@@ -346,6 +362,16 @@ def _fill_in(document: Document, environment: Mapping[str, str]) -> None:
     document.replace_texts(replace)
     if faults:
         raise DocumentError(faults)
+    return used
+
+
+def _hidden(text: str, secrets: Mapping[str, str]) -> str:
+    """The text with values that came from the environment put back to their names."""
+    for name, value in secrets.items():
+        # Shorter ones hide nothing, and would be found inside of other words.
+        if len(value) > 3:
+            text = text.replace(value, f"${{{name}}}")
+    return text
 
 
 def _dot_env(path: Path) -> dict[str, str]:
@@ -354,18 +380,25 @@ def _dot_env(path: Path) -> dict[str, str]:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    bare = (line.strip().removeprefix("export ") for line in lines)
+    pairs = (line.split("=", 1) for line in bare if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
-def _secret(name: str, environment: Mapping[str, str]) -> str | None:
+def _secret(name: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The value of `${name}`, or why there is none."""
     value = environment.get(name)
     if value:
-        return value
+        return value, ""
     file = environment.get(f"{name}_FILE")
     if not file:
-        return None
+        return "", (
+            f"the environment variable {name} is not set (nor {name}_FILE, nor in .env beside this file); "
+            f"set it before starting, for instance: export {name}=…"
+        )
     try:
-        return Path(file).read_text("utf-8").strip() or None
-    except OSError:
-        return None
+        value = Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else "not UTF-8"
+        return "", f"{name}_FILE names {file}, which cannot be read: {reason}"
+    return value, "" if value else f"{name}_FILE names {file}, which is empty"
