@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from connectors.errors import ConfigurationError
-from connectors.warehouse.engine import reading
+from connectors.warehouse.engine import reading, shown_url, writing
 
 _REVISIONS = Path(__file__).parent / "revisions"
 
@@ -40,7 +40,7 @@ def newest_revision() -> str:
 
 def upgrade(engine: Engine) -> None:
     """Runs the revisions that are still due, in one transaction. Doing so again changes nothing."""
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         command.upgrade(_config(connection), "head")
 
 
@@ -58,6 +58,6 @@ def prepare(engine: Engine) -> None:
         return
     found = f"is at revision {current}" if current else "has no tables yet"
     raise ConfigurationError(
-        f"the warehouse {engine.url.render_as_string(hide_password=True)} {found}, this version needs "
+        f"the warehouse {shown_url(engine.url)} {found}, this version needs "
         f"{newest_revision()}. Run: deskbridge db upgrade"
     )
