@@ -25,6 +25,7 @@ EXCLUSIONS: dict[str, str] = {
     "merged": "Merged (status)",
     "deleted": "Deleted",
     "spam": "Spam",
+    "automatic": "Automatic mail only (newsletters, bounces)",
 }
 """Why a ticket is left out, in the order in which the reasons are tried."""
 
@@ -132,6 +133,7 @@ def _exclusions(tickets: pd.DataFrame, copies: dict[str, str]) -> "pd.Series[Any
     status = tickets["status_then"]
     by_status = status.where(status.isin(GONE), None)
     reason = by_link.where(by_link.notna(), by_status)
+    reason = reason.where(reason.notna() | ~tickets["is_automatic"], "automatic")
     return reason.where(reason.notna(), None)
 
 

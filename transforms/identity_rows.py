@@ -4,6 +4,7 @@ Belongs here: the records of `identity.resolve`, a record's identities, survivor
 joining records (`identity`), normal forms (`identity_values`).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -177,8 +178,15 @@ def _first(shown: Iterable[str | None], told: Iterable[str | None]) -> str | Non
     return next((value for value in (*shown, *told) if value and value.strip()), None)
 
 
+def _without_suffix(name: str) -> str:
+    return re.sub(r"(?<=\S)\s+\([^()]*\)$", "", name) or name
+
+
 def _fullest(names: Iterable[str | None]) -> str | None:
-    """The name with the most words, then the longest, then the first by letter; an address is no name."""
-    real = {name.strip() for name in names if name and name.strip()}
+    """The name with the most words, then the longest, then the first by letter; an address is no name.
+
+    What stands in brackets behind a name ("Ada Byron (acme Support)") is the desk's or the list's, not hers.
+    """
+    real = {_without_suffix(name.strip()) for name in names if name and name.strip()}
     best = sorted(real, key=lambda name: ("@" in name, -len(name.split()), -len(name), name))
     return best[0] if best else None

@@ -146,6 +146,7 @@ def _add_ticket(
     batch.tickets.append(
         SourceTicket(
             remote_id=remote_id,
+            number=_number(remote_id),
             subject=normalise_subject(first.subject) or "(no subject)",
             status=status,
             source_status="",
@@ -156,6 +157,7 @@ def _add_ticket(
             channel="email",
             requester_remote_id=requester.address if requester else None,
             language=next(filter(None, (language(mail.parsed.text) for mail in mails)), None),
+            is_automatic="automatic" in _tags(mails),
             tags=_tags(mails),
             fields={"is_status_derived": True},
         )
@@ -168,6 +170,11 @@ def _add_ticket(
             DataWarning(remote_id, "mail", f"{mail.parsed.remote_id}: {warning}")
             for warning in mail.parsed.warnings
         ]
+
+
+def _number(remote_id: str) -> str:
+    """A name for people: `M-` and ten digits of the conversation's id. A mailbox has no ticket numbers."""
+    return f"M-{remote_id.rpartition(':')[2][:10]}"
 
 
 def _author_kind(mail: ParsedMail, policy: MailboxPolicy) -> ActorKind:

@@ -115,6 +115,8 @@ class SourceTicket:
     external_id: str | None = None
     url: str | None = None
     language: str | None = None
+    is_automatic: bool = False
+    """No person ever wrote in it (newsletters, bounces): kept and searched, never measured, paged or counted."""
     tags: tuple[str, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     source_verdict: Mapping[str, Any] = field(default_factory=dict)

@@ -39,14 +39,14 @@ class Keys:
 class Origin:
     """Whose rows these are, which transform made them and when we learned of them (aware UTC).
 
-    `raw_id` is the newest raw record taken in: it marks that a ticket's history may have moved.
+    `revision` grows with every transaction that writes tickets: it marks that their history may have moved.
     """
 
     client_key: str
     source_key: str
     transform_version: str
     recorded_at: datetime
-    raw_id: int
+    revision: int = 0
 
 
 @dataclass(slots=True)
@@ -135,6 +135,7 @@ def _ticket_row(
         "team_key": keys.team.get(ticket.team_remote_id or ""),
         "url": ticket.url,
         "language": ticket.language,
+        "is_automatic": ticket.is_automatic,
         "tags": list(ticket.tags),
         "fields": dict(ticket.fields),
         "source_verdict": dict(ticket.source_verdict),
@@ -143,7 +144,7 @@ def _ticket_row(
         "solved_at": solved_at,
         "closed_at": closed_at,
         "transform_version": origin.transform_version,
-        "history_raw_id": origin.raw_id,
+        "history_raw_id": origin.revision,
     }
 
 

@@ -39,8 +39,12 @@ class Histories:
 
 
 def does_not_count() -> Any:
-    """The condition under which a ticket is left out: a duplicate, merged away, or a migrated ticket's copy."""
+    """The condition under which a ticket is left out.
+
+    It is a duplicate, merged away or a migrated ticket's copy, or no person ever wrote in it.
+    """
     return or_(
+        ticket.c.is_automatic,
         exists().where(
             ticket_link.c.ticket_key == ticket.c.ticket_key,
             ticket_link.c.kind.in_(("duplicate_of", "merged_into")),

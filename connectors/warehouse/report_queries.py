@@ -137,6 +137,7 @@ def read_tickets(connection: Connection, client_key: str) -> pd.DataFrame:
             t.type,
             t.category,
             t.channel,
+            t.is_automatic,
             t.url,
             t.created_at,
             t.updated_at,

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from connectors.warehouse.types import BigId, Json, SafeText, UtcDateTime
@@ -217,6 +218,9 @@ ticket = Table(
     _text("team_key"),
     _text("url"),
     _text("language"),
+    Column(
+        "is_automatic", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
     _json("tags"),
     _json("fields"),
     _json("source_verdict"),

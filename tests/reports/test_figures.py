@@ -225,6 +225,7 @@ def test_reconciliation_agrees_and_lists_what_is_left_out(report: ReportFigures)
         "merged": (0, 0),
         "deleted": (1, 1),
         "spam": (1, 1),
+        "automatic": (0, 0),
     }
     zendesk, freshdesk = (
         next(check for check in found.checks if f"Source {name}" in check.name)

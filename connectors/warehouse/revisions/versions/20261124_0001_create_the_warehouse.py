@@ -408,6 +408,7 @@ def upgrade() -> None:
     sa.Column('team_key', types.SafeText(), nullable=True),
     sa.Column('url', types.SafeText(), nullable=True),
     sa.Column('language', types.SafeText(), nullable=True),
+    sa.Column('is_automatic', sa.Boolean(), server_default=sa.false(), nullable=False),
     sa.Column('tags', types.Json(), nullable=True),
     sa.Column('fields', types.Json(), nullable=True),
     sa.Column('source_verdict', types.Json(), nullable=True),
