@@ -31,7 +31,7 @@ real-data: $(STAMP) ## run two real data sets (DESKBRIDGE_SHARED_DATA) from file
 	@$(BIN)/python -m tests.real_input mails
 
 test: $(STAMP) ## every check, on SQLite and PostgreSQL
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP) ## style, types, the arrows between the rooms
 	@$(BIN)/ruff check .
