@@ -50,9 +50,10 @@ def evaluate_client(
     """
     report = MeasureReport(client_key, as_of)
     with reading(engine) as connection:
+        # First how far the history goes: what is written while the rest is read stays due.
+        newest = history.newest_raw_id(connection, client_key)
         keys = history.all_ticket_keys(connection, client_key) if full else []
         due = history.due_ticket_keys(connection, client_key, as_of)
-        newest = history.newest_raw_id(connection, client_key)
     keys = list(dict.fromkeys([*keys, *due]))
     for batch in chunks(keys, TICKETS_PER_BATCH):
         with reading(engine) as connection:

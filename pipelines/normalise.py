@@ -5,7 +5,7 @@ what a vendor's record means (`transforms`), how a row is written (`connectors.w
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -124,8 +124,7 @@ def normalise_source(
             stream: list(raw.latest_records(connection, client_key, source_key, stream))
             for stream in transform.reference_streams
         }
-    newest = max(due.newest_raw_id.values())
-    origin = Origin(client_key, source_key, transform.version, now(), newest)
+    origin = Origin(client_key, source_key, transform.version, now())
     people = PeopleLoader(client_key, source_key, region)
     first = True
     for ticket_ids in [*chunks(due.ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
@@ -180,6 +179,7 @@ def write_batch(
     connection: Connection, batch: Batch, records: Records, origin: Origin, people: PeopleLoader
 ) -> int:
     """Gives keys, writes people, tickets and quarantine of one batch; returns how many rows changed."""
+    origin = replace(origin, revision=loading.next_revision(connection, origin.client_key))
     changed = people.load(connection, batch)
     keys = Keys(
         ticket=ticket_keys(connection, batch, origin),

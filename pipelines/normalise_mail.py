@@ -69,7 +69,7 @@ def normalise_mailbox(
         work = _find_work(connection, client_key, source_key, transform, as_of)
     if not work.tickets and not work.unreadable:
         return report
-    origin = Origin(client_key, source_key, transform.version, as_of, work.newest_raw_id)
+    origin = Origin(client_key, source_key, transform.version, as_of)
     people = PeopleLoader(client_key, source_key, region)
     with writing(engine) as connection:
         _keep_keys(connection, origin, work)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, select, update
+from sqlalchemy import Column, Connection, delete, func, select, update
 
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
@@ -23,6 +23,7 @@ from connectors.warehouse.tables import (
     quarantine,
     satisfaction_rating,
     sla_clock,
+    sync_cursor,
     team,
     ticket,
     ticket_change,
@@ -33,6 +34,46 @@ from transforms.model import Rejected
 Row = Mapping[str, Any]
 
 _OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating)
+
+EVERY_SOURCE = "*"
+REVISIONS = "revisions"
+"""The row of `sync_cursor` that counts the transactions which wrote a client's tickets."""
+
+
+def next_revision(connection: Connection, client_key: str) -> int:
+    """The number of this transaction among those that write a client's tickets.
+
+    Raw ids would not do: a source that was pulled first may be normalised last, and silence changes a ticket
+    without any record. Here later commits have greater numbers, since writers of one client wait for each
+    other from this call on. Call it first in the transaction.
+    """
+    counted = (
+        update(sync_cursor)
+        .where(
+            sync_cursor.c.client_key == client_key,
+            sync_cursor.c.source_key == EVERY_SOURCE,
+            sync_cursor.c.stream == REVISIONS,
+        )
+        .values(normalised_raw_id=sync_cursor.c.normalised_raw_id + 1)
+        .returning(sync_cursor.c.normalised_raw_id)
+    )
+    revision: int | None = connection.scalar(counted)
+    if revision is None:
+        last = connection.scalar(
+            select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
+        )
+        first = {
+            "client_key": client_key,
+            "source_key": EVERY_SOURCE,
+            "stream": REVISIONS,
+            "sequence": 0,
+            "is_complete": True,
+            "normalised_raw_id": last or 0,
+        }
+        upsert(connection, sync_cursor, [first], update=False)
+        revision = connection.scalar(counted)
+    assert revision is not None, "the row was just made"
+    return revision
 
 
 def write_tickets(
