@@ -63,12 +63,12 @@ class _Client(EventsApiV2Client):
     """
 
     max_network_attempts = 0
-    timeout = TIMEOUT_SECONDS  # type: ignore[assignment]
 
-    def __init__(self, routing_key: str, base_url: str | None) -> None:
+    def __init__(self, routing_key: str, base_url: str | None, timeout_seconds: float) -> None:
         local = base_url is not None and urlsplit(base_url).hostname in _LOOPBACK
         options = {"trust_env": False} if local else {}
         super().__init__(routing_key, base_url=base_url, **options)
+        self.timeout = timeout_seconds  # type: ignore[assignment]
         self.retry = {}
 
     @property
@@ -102,6 +102,7 @@ class PagerDutyNotifier:
         destination: names the lane in the outbox and in errors; the key's last four where left out.
         base_url: the EU region's address, or a stand-in's on the loopback.
         client_name: shown as the sender.
+        timeout_seconds: how long PagerDuty may stay silent.
     """
 
     channel = "pagerduty"
@@ -113,6 +114,7 @@ class PagerDutyNotifier:
         destination: str | None = None,
         base_url: str | None = None,
         client_name: str = "Deskbridge",
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """Opens no connection yet.
 
@@ -126,7 +128,8 @@ class PagerDutyNotifier:
             )
         self.destination = destination or f"…{routing_key[-4:]}"
         self._client_name = client_name
-        self._client = _Client(routing_key, base_url)
+        self._client = _Client(routing_key, base_url, timeout_seconds)
+        self._host = urlsplit(self._client.url).netloc
 
     def close(self) -> None:
         """Closes the connections."""
@@ -169,7 +172,8 @@ class PagerDutyNotifier:
         try:
             self._client.send_event("resolve", dedup_key="deskbridge-check")
         except Error as error:
-            return CheckResult(name, False, str(_error_of(error, "checking the routing key")))
+            doing = f"checking the routing key at {self._host}"
+            return CheckResult(name, False, str(_error_of(error, doing)))
         return CheckResult(
             name, True, "the routing key is accepted; whom it wakes is the service's own set-up"
         )
@@ -239,9 +243,10 @@ def _links(body: Mapping[str, Any]) -> list[dict[str, str]]:
 def _error_of(error: Error, doing: str) -> ConnectorError:
     response = error.response
     if response is None:
-        cause = type(error.__cause__).__name__ if error.__cause__ else "no answer"
+        reason = error.__cause__ or error.__context__
+        cause = str(reason) or type(reason).__name__ if reason else "no reason given"
         return UnavailableError(
-            f"{doing}: no answer ({cause}); it is tried again under the same key"
+            f"{doing}: no answer ({cut(one_line(cause), 200)}). Is the address right and reachable from here?"
         )
     status = response.status_code
     said = cut(one_line(response.text), 300)

@@ -115,18 +115,29 @@ class SlackNotifier:
             `channels:read` when `conversation` is a name, `files:write` for files.
         conversation: `#name` or a channel id.
         base_url: a stand-in's address, up to and including `/api/`.
+        timeout_seconds: how long Slack may stay silent.
     """
 
     channel = "slack"
 
-    def __init__(self, token: str, conversation: str, *, base_url: str | None = None) -> None:
+    def __init__(
+        self,
+        token: str,
+        conversation: str,
+        *,
+        base_url: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         """Opens no connection."""
         self.destination = conversation
         self._channel_id = conversation if _CHANNEL_ID.fullmatch(conversation) else None
         address = (base_url or WebClient.BASE_URL).rstrip("/") + "/"
         # The SDK's default handler sends a post again after a dropped reply, which Slack shows twice.
         self._client = WebClient(
-            token, base_url=address, timeout=TIMEOUT_SECONDS, retry_handlers=[]
+            token,
+            base_url=address,
+            timeout=timeout_seconds,  # type: ignore[arg-type]
+            retry_handlers=[],
         )
 
     def deliver(self, message: Message) -> Receipt:
@@ -361,7 +372,9 @@ def _cut_escaped(text: object, limit: int) -> str:
 
 
 def _unavailable(error: Exception, doing: str) -> TransientError:
-    return UnavailableError(f"{doing}: no answer from Slack ({type(error).__name__})")
+    reason = getattr(error, "reason", None) or error
+    said = cut(one_line(getattr(reason, "strerror", None) or reason), 200) or type(reason).__name__
+    return UnavailableError(f"{doing}: no answer from Slack ({said}). Is it reachable from here?")
 
 
 def _error_of(error: SlackApiError, doing: str) -> ConnectorError:

@@ -16,6 +16,7 @@ from connectors.file_export.layout import FileLayout
 from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
+from connectors.http import Policy
 from connectors.mailbox.imap import ImapSource
 from connectors.mailbox.mbox import MboxSource
 from connectors.pagerduty import PagerDutyNotifier
@@ -30,6 +31,7 @@ from pipelines.settings import (
     ClientSettings,
     FileExportSettings,
     FreshdeskSettings,
+    HttpSourceSettings,
     ImapSettings,
     MailFilesSettings,
     MailSettings,
@@ -44,6 +46,7 @@ from transforms import file_export, freshdesk, zendesk
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
 from transforms.threads import ThreadPolicy
+from transforms.yaml_faults import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ def sources_of(
     for name in only:
         if name not in known:
             raise SettingsError(
-                f"client {client_key} has no source '{name}'; there is {', '.join(known)}"
+                f"client {client_key} has no source '{name}', expected one of {', '.join(known)}"
+                f"{did_you_mean(name, known)}"
             )
     return [source for source in all_sources if not only or source.id in only]
 
@@ -148,6 +152,8 @@ def _imap(
         port=source.port,
         folders=source.folders,
         use_tls=source.tls,
+        connect_seconds=source.connect_timeout_seconds,
+        read_seconds=source.timeout_seconds,
     )
     return Wired(
         reader, _mail_transform(source, [source.username] if "@" in source.username else [])
@@ -162,6 +168,7 @@ def _zendesk(
         token=source.token.get_secret_value(),
         base_url=source.address(),
         label=label_of(client_key, source),
+        policy=_policy(source),
         now=now,
     )
     return Wired(
@@ -187,6 +194,7 @@ def _freshdesk(
         api_key=source.api_key.get_secret_value(),
         base_url=source.address(),
         label=label_of(client_key, source),
+        policy=_policy(source),
         now=now,
     )
     return Wired(
@@ -214,12 +222,26 @@ def helpdesk_of(settings: Settings, client_key: str, source_key: str) -> Helpdes
     """
     (source,) = sources_of(settings, client_key, [source_key])
     if not isinstance(source, ZendeskSettings):
-        raise SettingsError(f"{label_of(client_key, source)}: cannot be moved into; zendesk can")
+        raise SettingsError(
+            f"{label_of(client_key, source)}: a {getattr(source, 'type', 'source')} source cannot be moved into; a "
+            "zendesk source can"
+        )
     return ZendeskHelpdesk(
         email=source.email,
         token=source.token.get_secret_value(),
         base_url=source.address(),
         label=label_of(client_key, source),
+        policy=_policy(source),
+    )
+
+
+def _policy(source: HttpSourceSettings) -> Policy:
+    """How patient the source's calls are."""
+    return Policy(
+        tries=source.tries,
+        deadline_seconds=source.deadline_seconds,
+        connect_timeout_seconds=source.connect_timeout_seconds,
+        read_timeout_seconds=source.timeout_seconds,
     )
 
 
@@ -249,11 +271,23 @@ def open_notifiers(client: ClientSettings, purpose: str = "page") -> Iterator[li
                 continue
             if isinstance(one, PagerDutySettings):
                 key = one.routing_key.get_secret_value()
-                pager = PagerDutyNotifier(key, destination=lane_of(one), base_url=one.base_url)
+                pager = PagerDutyNotifier(
+                    key,
+                    destination=lane_of(one),
+                    base_url=one.base_url,
+                    timeout_seconds=one.timeout_seconds,
+                )
                 notifiers.append(stack.enter_context(pager))
             else:
                 token = one.token.get_secret_value()
-                notifiers.append(SlackNotifier(token, one.channel, base_url=one.base_url))
+                notifiers.append(
+                    SlackNotifier(
+                        token,
+                        one.channel,
+                        base_url=one.base_url,
+                        timeout_seconds=one.timeout_seconds,
+                    )
+                )
         yield notifiers
 
 
