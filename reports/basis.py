@@ -58,7 +58,7 @@ class Basis:
     """The prepared frames of one report.
 
     `tickets`: every ticket created before `as_of`, with `excluded_as` (None: it counts), `status_then`,
-    `is_agent_started`, `first_reply_at`. `moves`: see `history.moves_of`, of all tickets but copies, up to
+    `is_agent_started`, `first_reply_at`. `moves`: see `history.moves_of`, of all tickets but copies and automatic mail, up to
     `as_of`. `replies`: public human replies of counted tickets. `clocks`: instances of all tickets with
     `outcome`, `decided_at`, `overdue_seconds`, `used_share`, `is_counted`.
     """
@@ -105,7 +105,9 @@ def prepare(rows: ReportRows, as_of: datetime) -> Basis:
     tickets["is_agent_started"] = _agent_started(tickets, comments)
     tickets["first_reply_at"] = _first_replies(tickets, replies)
     counted = set(tickets.loc[tickets["excluded_as"].isna(), "ticket_key"])
-    moves = moves_of(segments[~segments["ticket_key"].isin(set(copies))].reset_index(drop=True))
+    # Neither copies nor automatic mail were ever work that waited: no backlog has them.
+    never = set(copies) | set(tickets.loc[tickets["is_automatic"], "ticket_key"])
+    moves = moves_of(segments[~segments["ticket_key"].isin(never)].reset_index(drop=True))
     return Basis(
         rows=rows,
         as_of=cut,

@@ -29,8 +29,12 @@ def migration_ledger(run_key: str, rows: pd.DataFrame) -> MigrationLedger:
     """The ledger of one run from its `migration_item` rows (`report_queries.read_migration_items`)."""
     own = rows[rows["run_key"] == run_key]
     sums = own.groupby(["kind", "decision", "state"]).size().rename("items").reset_index()
+    given = own[own["reason"].notna()]
+    # Each copy names its original: one line for all of them.
     reasons = (
-        own[own["reason"].notna()]
+        given.assign(
+            reason=given["reason"].str.replace(r"^copy of .*", "copy of another mail", regex=True)
+        )
         .groupby(["kind", "decision", "reason"])
         .size()
         .rename("items")

@@ -9,7 +9,7 @@ from reports.records import records
 from reports.sheet_writer import SheetWriter
 
 TITLE = "Migration"
-WIDTHS = (14, 30, 16, 16, 18, 34, 50)
+WIDTHS = (10, 46, 12, 10, 18, 50, 48)
 NOTE = (
     "Every item of the old inbox is listed once with what was decided and what became of it; the sums of a kind "
     "add up to all its items."
