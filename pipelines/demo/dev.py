@@ -34,8 +34,10 @@ from pipelines.demo.servers import running
 from pipelines.run_job import run_job
 from pipelines.settings import SettingsError
 
-LOCATION = "deskbridge"
-"""Dagster's name of the code location; what it remembers of schedules hangs on it."""
+_WORKSPACE = """\
+load_from:
+  - python_module: {module_name: pipelines.definitions, location_name: deskbridge}
+"""
 
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 15
@@ -53,7 +55,8 @@ def main(
     ] = 1.0,
 ) -> None:
     """Shows the demo in Dagster and waits for Ctrl-C."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         serve(folder, port, size)
     except KeyboardInterrupt:
@@ -80,6 +83,7 @@ def serve(path: Path, port: int, size: float = 1.0) -> None:
         ports = stack.enter_context(running(folder))
         write_configuration(folder, ports)
         _materialise_the_rest(folder)
+        (folder.root / "workspace.yaml").write_text(_WORKSPACE, "utf-8")
         environment = os.environ | {
             "DAGSTER_HOME": str(folder.dagster_home),
             "DESKBRIDGE_CONFIG": str(folder.config),
@@ -131,7 +135,7 @@ def _process(
                 sys.executable,
                 "-m",
                 *module,
-                *("-m", "pipelines.definitions", "--location-name", LOCATION),
+                *("-w", "workspace.yaml"),
             ],
             cwd=folder.root,
             env=environment,
