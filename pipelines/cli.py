@@ -9,6 +9,7 @@ configuration, nothing was done; 130 stopped by the user.
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -201,6 +202,13 @@ def sync(
             ],
             [[str(row[name]) for name in columns] for row in rows],
         )
+    for report in reports:
+        for outcome in report.sources:
+            counted = (
+                Counter(w.rule for w in outcome.normalise.warnings) if outcome.normalise else {}
+            )
+            for rule, count in sorted(counted.items()):
+                terminal.warn(f"{report.client_key}, {outcome.source_key}: {count} × {rule}")
     for row in rows:
         if row["error"]:
             terminal.fail(str(row["error"]))
@@ -380,7 +388,9 @@ def checksum(config: Config = None, json: Json = False) -> None:
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="sync, sla_tick, compliance_report, migration or purge_runs.")],
+    job: Annotated[
+        str, typer.Argument(help="sync, sla_tick, compliance_report, migration or purge_runs.")
+    ],
     config: Config = None,
     client: Client = None,
 ) -> None:

@@ -112,6 +112,7 @@ class _Round:
 
     def settle(self, connection: Connection, keys: Sequence[str], report: EscalationReport) -> None:
         """Decides and writes for some tickets, in the caller's transaction."""
+        escalations.lock_client(connection, self.client_key)
         histories = history.read_histories(connection, keys)
         facts, events = told(histories)
         timers = escalations.read_timers(connection, keys)

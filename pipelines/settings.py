@@ -231,7 +231,6 @@ class Settings(Strict):
     """The whole file."""
 
     warehouse: WarehouseUrl = "sqlite:///warehouse.db"
-    blobs: str = "blobs"
     clients: dict[Key, ClientSettings] = Field(min_length=1)
     clock: Instant | None = None
     """A present that stands still, for demos and rehearsals. Never set it where real people are paged."""

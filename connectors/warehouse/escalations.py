@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 from connectors.warehouse.bulk import select_in, upsert
 from connectors.warehouse.history import does_not_count
 from connectors.warehouse.tables import (
+    client,
     contact,
     delivery,
     escalation,
@@ -32,6 +33,16 @@ TICK = "tick"
 
 LOOK_BACK = timedelta(days=2)
 """How long after its solution a paged ticket is still looked at, so that its pages are resolved."""
+
+
+def lock_client(connection: Connection, client_key: str) -> None:
+    """Makes two workers that decide for one client wait for each other until the transaction ends.
+
+    SQLite lets one writer in at a time anyhow; PostgreSQL holds the client's row.
+    """
+    connection.execute(
+        select(client.c.client_key).where(client.c.client_key == client_key).with_for_update()
+    )
 
 
 def tickets_to_look_at(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
