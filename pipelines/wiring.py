@@ -18,6 +18,7 @@ from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
 from connectors.http import Policy
 from connectors.mailbox.imap import ImapSource
+from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
 from connectors.pagerduty import PagerDutyNotifier
 from connectors.slack import SlackNotifier
@@ -136,8 +137,6 @@ def _mail_files(
     path = settings.path(source.path)
     if source.type == "mbox":
         return Wired(MboxSource(str(path)), _mail_transform(source))
-    from connectors.mailbox.maildir import EmlSource, MaildirSource
-
     kind = MaildirSource if source.type == "maildir" else EmlSource
     return Wired(kind(path), _mail_transform(source))
 

@@ -123,7 +123,8 @@ def _work(report: ReportFigures) -> str:
     )
     risky = _cases(len(report.at_risk), "open target has", "open targets have")
     return (
-        f"{_cases(created, 'ticket', 'tickets')} came in and {_cases(solved, 'was', 'were')} solved; "
+        f"{_cases(created, 'ticket', 'tickets')} came in and "
+        f"{_cases(solved, 'was', 'were') if solved else 'none were'} solved; "
         f"{left.end:,} are open at the end, {trend} {left.start:,}, "
         f"and {risky} used 80% of the time allowed."
     )
