@@ -38,15 +38,18 @@ class SettingsError(Exception):
 class Strict(BaseModel):
     """A part of the configuration: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class SourceSettings(Strict):
     """What every source has: an id that survives renames, and maps of its own words."""
 
     id: Key
+    """Names the source for ever: tickets hang on it. The host, the account and the file may change, this not."""
     status_map: StatusMap = Field(default_factory=dict)
+    """The source's own words for a status: word → one of ours."""
     priority_map: PriorityMap = Field(default_factory=dict)
+    """The source's own words for a priority: word → one of ours."""
 
 
 class RemoteSettings(Strict):
@@ -117,9 +120,13 @@ class MailSettings(SourceSettings):
     """What all mail sources share: who is ours, and when a quiet conversation counts as solved."""
 
     own_addresses: tuple[str, ...] = ()
+    """Addresses of the mailbox itself; an IMAP user name that is an address is one of them."""
     agent_addresses: tuple[str, ...] = ()
+    """Addresses from which your people answer."""
     agent_domains: tuple[str, ...] = ()
+    """Domains whose addresses are all your people's."""
     solved_after_days: int = Field(default=7, ge=1, le=365)
+    """A conversation counts as solved when the customer is silent for so long after an answer."""
 
 
 class ImapSettings(MailSettings, RemoteSettings):
@@ -169,7 +176,7 @@ class PagerDutySettings(NotifierSettings):
 
     type: Literal["pagerduty"]
     routing_key: SecretStr
-    purposes: tuple[Purpose, ...] = Field(default=("page",), alias="for")
+    purposes: tuple[Purpose, ...] = Field(default=("page",), alias="for", min_length=1)
     base_url: HttpUrl = "https://events.pagerduty.com"
 
 
@@ -179,7 +186,9 @@ class SlackSettings(NotifierSettings):
     type: Literal["slack"]
     token: SecretStr
     channel: str
-    purposes: tuple[Purpose, ...] = Field(default=("page", "digest", "report"), alias="for")
+    purposes: tuple[Purpose, ...] = Field(
+        default=("page", "digest", "report"), alias="for", min_length=1
+    )
     base_url: HttpUrl = "https://slack.com/api"
 
 
@@ -216,12 +225,18 @@ class ClientSettings(Strict):
     """One client: its sources, promises, people and reports."""
 
     time_zone: TimeZone
+    """IANA zone, such as Europe/Istanbul; also the country in which phone numbers without a prefix are read."""
     live_from: Instant | None = None
+    """Before this instant nobody is paged or told. Left out: nobody ever is."""
     name: str | None = None
+    """How the client is called in messages and on paper; its key when left out."""
     sources: tuple[AnySource, ...] = Field(min_length=1)
     sla: tuple[str, ...] = ("standard.yaml",)
+    """Files of promises: a shipped one by name, or a path. The first policy that fits a ticket holds."""
     escalation: str = "escalation.yaml"
+    """The escalation ladder: the shipped one by name, or a path."""
     on_call: str = "follow_the_sun.yaml"
+    """Who is on call: the shipped example by name, or a path."""
     notify: tuple[AnyNotifier, ...] = ()
     reports: ReportSettings = Field(default_factory=ReportSettings)
     migrations: tuple[MigrationSettings, ...] = ()
@@ -231,6 +246,7 @@ class Settings(Strict):
     """The whole file."""
 
     warehouse: WarehouseUrl = "sqlite:///warehouse.db"
+    """sqlite:///FILE, relative to this file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."""
     clients: dict[Key, ClientSettings] = Field(min_length=1)
     clock: Instant | None = None
     """A present that stands still, for demos and rehearsals. Never set it where real people are paged."""
