@@ -4,15 +4,15 @@ Belongs here: which mails are read together. Does not belong here: threading and
 (`transforms.threads`, `transforms.mail`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from connectors.warehouse import aliases, loading, raw, threads
-from connectors.warehouse.bulk import chunks
+from connectors.warehouse import loading, raw, threads
 from connectors.warehouse.engine import reading, writing
+from pipelines.mail_keys import give_keys
 from pipelines.normalise import NormaliseReport, due_records, write_batch
 from pipelines.people import PeopleLoader
 from transforms.mail import MailboxPolicy, build, parse
@@ -47,7 +47,37 @@ class _Work:
     unreadable: list[str] = field(default_factory=list)
     came_from: dict[str, set[str]] = field(default_factory=dict)
     """Ticket's remote id → tickets that mails of it belonged to before."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Mails that were a conversation's last ones and are no mails any more."""
     newest_raw_id: int = 0
+
+    @property
+    def alive(self) -> set[str]:
+        """Every conversation that has mails."""
+        return {placement.ticket_remote_id for placement in self.index.placements.values()}
+
+    def batches(self) -> Iterator[list[str]]:
+        """Conversations to be built, in a fixed order: a run that was killed goes on with the same batches.
+
+        Conversations between which mails moved are built in one transaction: were only one of them written,
+        nothing would tell the next run that the other one has changed.
+        """
+        together = {ticket_id: {ticket_id} for ticket_id in self.tickets}
+        for ticket_id, sources in self.came_from.items():
+            group = set[str]().union(*(together.get(one, ()) for one in (ticket_id, *sources)))
+            together.update(dict.fromkeys(group, group))
+        batch: dict[str, None] = {}
+        given: set[str] = set()
+        for ticket_id in sorted(self.tickets):
+            if ticket_id in given:
+                continue
+            given |= together[ticket_id]
+            batch.update(dict.fromkeys(sorted(together[ticket_id])))
+            if len(batch) >= TICKETS_PER_BATCH:
+                yield [*batch]
+                batch = {}
+        if batch:
+            yield [*batch]
 
 
 def normalise_mailbox(
@@ -72,8 +102,9 @@ def normalise_mailbox(
     origin = Origin(client_key, source_key, transform.version, as_of)
     people = PeopleLoader(client_key, source_key, region)
     with writing(engine) as connection:
-        _keep_keys(connection, origin, work)
-    for number, ticket_ids in enumerate([*chunks(work.tickets, TICKETS_PER_BATCH)] or [[]]):
+        give_keys(connection, client_key, source_key, work.came_from, work.alive)
+        loading.forget_withdrawn(connection, client_key, source_key, work.withdrawn)
+    for number, ticket_ids in enumerate([*work.batches()] or [[]]):
         wanted = [mail for ticket_id in ticket_ids for mail in work.tickets[ticket_id]]
         if number == 0:
             wanted.extend(work.unreadable)
@@ -81,7 +112,8 @@ def normalise_mailbox(
             records = list(
                 raw.latest_records(connection, client_key, source_key, STREAM, remote_ids=wanted)
             )
-        parsed = ((record, parse(record)) for record in records)
+        # What its source withdrew was no mail: it is given so that it leaves the quarantine, not to enter it.
+        parsed = ((record, parse(record)) for record in records if not record.is_tombstone)
         batch = build(
             (
                 (record, mail, work.index.placements.get(record.remote_id))
@@ -92,6 +124,9 @@ def normalise_mailbox(
         )
         with writing(engine) as connection:
             changed = write_batch(connection, batch, {STREAM: records}, origin, people)
+            # Only now: until their mails have moved, a mail's place is known by these rows alone.
+            if work.came_from or work.withdrawn:
+                loading.forget_emptied(connection, client_key, source_key)
         report.add(batch, changed)
         on_batch(report)
     with writing(engine) as connection:
@@ -112,6 +147,7 @@ def _find_work(
         ThreadIndex(), newest_raw_id=due.newest_raw_id.get(STREAM, state.normalised_raw_id)
     )
     affected: set[str] = set()
+    left: dict[str, str] = {}
     policy = transform.mailbox
     if policy.solved_after is not None:
         affected.update(
@@ -132,7 +168,9 @@ def _find_work(
             # A mail that was withdrawn leaves the conversation that it was part of.
             work.index.mails.pop(record.remote_id, None)
             before = work.index.placements.pop(record.remote_id, None)
-            affected.update({before.ticket_remote_id} if before else ())
+            if before is not None:
+                affected.add(before.ticket_remote_id)
+                left[record.remote_id] = before.ticket_remote_id
         else:
             headers.append(mail.headers)
     for placement in place(headers, work.index, transform.threads):
@@ -151,6 +189,8 @@ def _find_work(
     for remote_id, placement in work.index.placements.items():
         if placement.ticket_remote_id in affected:
             work.tickets.setdefault(placement.ticket_remote_id, []).append(remote_id)
+    alive = work.alive
+    work.withdrawn = [mail for mail, ticket_id in left.items() if ticket_id not in alive]
     return work
 
 
@@ -175,38 +215,3 @@ def _load_index(
             row["thread_reason"] or "",
             row["copy_of_remote_id"],
         )
-
-
-def _keep_keys(connection: Connection, origin: Origin, work: _Work) -> None:
-    """Gives a conversation that grew an older root, or that was joined to another, the key it had first.
-
-    Of two conversations that were joined the older key wins; the other's rows go, and its id stands for the
-    winner from now on.
-    """
-    client_key, source_key = origin.client_key, origin.source_key
-    joined: set[str] = set()
-    for ticket_id, sources in sorted(work.came_from.items()):
-        ids = [ticket_id, *sorted(sources)]
-        known = aliases.known_keys(connection, client_key, source_key, "ticket", ids)
-        keys = list(dict.fromkeys(known[one] for one in ids if one in known))
-        if not keys:
-            continue
-        winner = _oldest(connection, keys)
-        gone = [one for one in sources if one not in work.tickets]
-        stands_for = dict.fromkeys([ticket_id, *gone], winner)
-        aliases.set_aliases(
-            connection, client_key, source_key, "ticket", stands_for, "conversations joined"
-        )
-        lost = {known[one] for one in gone if one in known} - {winner}
-        if ticket_id in known and known[ticket_id] != winner:
-            lost.add(known[ticket_id])
-        joined |= lost
-    loading.forget_tickets(connection, sorted(joined))
-
-
-def _oldest(connection: Connection, ticket_keys: Iterable[str]) -> str:
-    """The key that was given first: the one whose ticket began first."""
-    keys = list(ticket_keys)
-    began = loading.created_at_of(connection, keys)
-    known = sorted((began[key], key) for key in keys if key in began)
-    return known[0][1] if known else min(keys)

@@ -7,7 +7,7 @@ comparing (`transforms.duplicates`).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, exists, func, select
+from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select
 
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
 from connectors.warehouse.tables import comment, sync_cursor, ticket, ticket_link
@@ -126,6 +126,28 @@ def write_duplicates(
     }
     upsert(connection, sync_cursor, [mark])
     return changed
+
+
+def repoint_links(connection: Connection, client_key: str, lost_key: str, winner_key: str) -> None:
+    """Makes links from and to a ticket that was joined to another the other's own.
+
+    What it was a duplicate of is left out: the winner is compared anew.
+    """
+    either = or_(ticket_link.c.ticket_key == lost_key, ticket_link.c.other_key == lost_key)
+    mine = (ticket_link.c.client_key == client_key, either)
+    rows = [dict(row._mapping) for row in connection.execute(select(ticket_link).where(*mine))]
+    connection.execute(delete(ticket_link).where(*mine))
+    moved = [
+        row
+        | {
+            name: winner_key if row[name] == lost_key else row[name]
+            for name in ("ticket_key", "other_key")
+        }
+        for row in rows
+        if row["kind"] != "duplicate_of" or row["ticket_key"] != lost_key
+    ]
+    kept = [row for row in moved if row["ticket_key"] != row["other_key"]]
+    upsert(connection, ticket_link, kept, update=False)
 
 
 def _with_first_message() -> Select[Any]:

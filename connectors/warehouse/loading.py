@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, func, select, update
+from sqlalchemy import Column, Connection, delete, exists, func, select, update
 
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
@@ -104,6 +104,28 @@ def forget_tickets(connection: Connection, ticket_keys: Iterable[str]) -> None:
     keys = list(ticket_keys)
     for table in (*_OF_TICKET, sla_clock, ticket):
         delete_in(connection, table, table.c.ticket_key, keys)
+
+
+def forget_withdrawn(
+    connection: Connection, client_key: str, source_key: str, remote_ids: Iterable[str]
+) -> None:
+    """Removes comments whose mail its source withdrew, with their files."""
+    statement = select(comment.c.comment_key).where(
+        comment.c.client_key == client_key, comment.c.source_key == source_key
+    )
+    rows = select_in(connection, statement, comment.c.remote_id, remote_ids)
+    keys = [row.comment_key for row in rows]
+    for table in (attachment, comment):
+        delete_in(connection, table, table.c.comment_key, keys)
+
+
+def forget_emptied(connection: Connection, client_key: str, source_key: str) -> None:
+    """Removes the rows of a mailbox's tickets without any mail: joined to another, or withdrawn."""
+    has_mail = exists().where(comment.c.ticket_key == ticket.c.ticket_key)
+    emptied = select(ticket.c.ticket_key).where(
+        ticket.c.client_key == client_key, ticket.c.source_key == source_key, ~has_mail
+    )
+    forget_tickets(connection, list(connection.scalars(emptied)))
 
 
 def created_at_of(connection: Connection, ticket_keys: Iterable[str]) -> dict[str, datetime]:

@@ -1,0 +1,258 @@
+"""Mailboxes in the warehouse: conversations keep their keys whatever comes late, and nothing is ever lost."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Engine, select
+
+from connectors.mailbox.mbox import MboxSource
+from connectors.warehouse import duplicates
+from connectors.warehouse.checksum import warehouse_checksums
+from connectors.warehouse.engine import reading, writing
+from connectors.warehouse.tables import (
+    comment,
+    entity_alias,
+    quarantine,
+    ticket,
+    ticket_link,
+)
+from pipelines.demo.folder import CLIENT
+from pipelines.normalise_mail import MailTransform, normalise_mailbox
+from pipelines.sync import sync_source
+from transforms.mail import MailboxPolicy
+from transforms.threads import ThreadPolicy
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+OWN = frozenset({"help@shop.example"})
+TRANSFORM = MailTransform(MailboxPolicy(own_addresses=OWN), ThreadPolicy(own_addresses=OWN))
+NOW = START + timedelta(days=1)
+
+
+def mail(
+    name: str,
+    minutes: int,
+    subject: str,
+    *,
+    references: str = "",
+    sender: str = "Ada <ada@buyer.example>",
+    to: str = "help@shop.example",
+    body: str = "It does not work.",
+) -> bytes:
+    """An mbox entry: `name` is its Message-ID's left part."""
+    at = START + timedelta(minutes=minutes)
+    lines = [
+        f"From sender {at:%a %b %d %H:%M:%S %Y}",
+        f"From: {sender}",
+        f"To: {to}",
+        f"Subject: {subject}",
+        f"Date: {format_datetime(at)}",
+        f"Message-ID: <{name}@buyer.example>",
+    ]
+    if references:
+        ids = " ".join(f"<{one}@buyer.example>" for one in references.split())
+        lines.append(f"References: {ids}")
+    return "\n".join([*lines, "", f"{body} ({name})", "", ""]).encode()
+
+
+class Box:
+    """An mbox file and a warehouse that follows it."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self.engine = engine
+        self.path = path
+        self.path.write_bytes(b"")
+
+    def add(self, *entries: bytes) -> None:
+        """New mails at the file's end."""
+        with self.path.open("ab") as file:
+            file.write(b"".join(entries))
+
+    def take_in(self, now: datetime = NOW) -> None:
+        """Sync and normalise."""
+        self.pull(now)
+        normalise_mailbox(self.engine, CLIENT, "box", TRANSFORM, lambda: now)
+
+    def pull(self, now: datetime = NOW) -> None:
+        """Sync alone."""
+        sync_source(self.engine, CLIENT, "box", MboxSource(str(self.path)), lambda: now)
+
+    def rows(self, statement) -> list[SimpleNamespace]:
+        """What a query gives."""
+        with reading(self.engine) as connection:
+            return [SimpleNamespace(**row._mapping) for row in connection.execute(statement)]
+
+    def conversations(self) -> dict[str, list[str]]:
+        """Ticket key → its mails by name, in order."""
+        found: dict[str, list[str]] = {row.ticket_key: [] for row in self.rows(select(ticket))}
+        statement = select(comment).order_by(comment.c.ticket_key, comment.c.position)
+        for row in self.rows(statement):
+            found[row.ticket_key].append(row.message_id.strip("<").partition("@")[0])
+        return found
+
+    def key_of(self, name: str) -> str:
+        """The key of the ticket that a mail is in."""
+        return next(key for key, names in self.conversations().items() if name in names)
+
+    def checksums(self) -> dict[str, tuple[int, str]]:
+        """Of every table."""
+        with reading(self.engine) as connection:
+            return warehouse_checksums(connection)
+
+
+@pytest.fixture
+def box(engine, tmp_path) -> Box:
+    """An empty mailbox on each database."""
+    return Box(engine, tmp_path / "box.mbox")
+
+
+@pytest.fixture
+def sqlite_box(sqlite_engine, tmp_path) -> Box:
+    """An empty mailbox on SQLite."""
+    return Box(sqlite_engine, tmp_path / "box.mbox")
+
+
+def two_threads_and_what_joins_them() -> tuple[list[bytes], bytes]:
+    """`second` refers to a mail that is not there yet; `middle` is that mail and refers to `first`."""
+    apart = [
+        mail("first", 0, "Where is my order?"),
+        mail("second", 90, "Something else entirely", references="middle"),
+    ]
+    return apart, mail("middle", 60, "Re: Where is my order?", references="first")
+
+
+def test_a_late_mail_that_joins_two_threads_keeps_the_older_key(box):
+    apart, middle = two_threads_and_what_joins_them()
+    box.add(*apart)
+    box.take_in()
+    older, younger = box.key_of("first"), box.key_of("second")
+    assert older != younger
+    with writing(box.engine) as connection:
+        duplicates.write_duplicates(
+            connection, CLIENT, ["ticket-portal"], {"ticket-portal": (younger, "the same")}, 0
+        )
+
+    box.add(middle)
+    box.take_in()
+
+    assert box.conversations() == {older: ["first", "middle", "second"]}
+    stands_for = {row.entity_key for row in box.rows(select(entity_alias)) if row.kind == "ticket"}
+    assert stands_for == {older}
+    (link,) = box.rows(select(ticket_link))
+    assert (link.ticket_key, link.other_key) == ("ticket-portal", older)
+    sums = box.checksums()
+    box.take_in()
+    assert box.checksums() == sums
+
+
+def test_a_thread_that_grows_an_older_root_keeps_its_key(box):
+    box.add(mail("answer", 30, "Re: Broken lamp", references="root"))
+    box.take_in()
+    key = box.key_of("answer")
+
+    box.add(mail("before", 5, "Broken lamp", references=""), mail("root", 10, "Broken lamp"))
+    box.add(mail("joining", 20, "Re: Broken lamp", references="before root"))
+    box.take_in()
+
+    assert box.conversations() == {key: ["before", "root", "joining", "answer"]}
+
+
+def test_what_parts_from_a_living_thread_gets_a_key_of_its_own(box):
+    """A mail that only its subject joined goes over to a later conversation of the same subject."""
+    box.add(
+        mail("one", 0, "The till prints nothing"),
+        mail("about-one", 500, "Re: The till prints nothing"),
+    )
+    box.take_in()
+    key = box.key_of("one")
+    assert box.key_of("about-one") == key
+
+    box.add(mail("two", 400, "The till prints nothing"))
+    box.take_in()
+
+    found = box.conversations()
+    assert found.pop(key) == ["one"]
+    ((other, names),) = found.items()
+    assert names == ["two", "about-one"]
+    known = {row.remote_id: row.entity_key for row in box.rows(select(entity_alias))}
+    tickets = {row.remote_id: row.ticket_key for row in box.rows(select(ticket))}
+    assert sorted(tickets.values()) == sorted([key, other])
+    assert tickets.items() <= known.items()
+
+
+def test_a_mail_that_is_withdrawn_leaves(box):
+    """A writer at work: the last mail is cut before its headers end, and whole the next time."""
+    whole = mail("reply", 40, "Re: Where is my order?", references="first")
+    cut = whole[: whole.index(b"References:")]
+    box.add(mail("first", 0, "Where is my order?", sender="Bob <bob@buyer.example>"), cut)
+    box.take_in()
+    assert len(box.conversations()) == 2
+
+    box.add(whole[len(cut) :])
+    box.take_in()
+
+    assert list(box.conversations().values()) == [["first", "reply"]]
+    reasons = [row.reason for row in box.rows(select(quarantine))]
+    assert reasons == []
+
+
+SCENES: dict[str, Callable[[], tuple[list[bytes], list[bytes]]]] = {
+    "joined": lambda: (
+        two_threads_and_what_joins_them()[0],
+        [two_threads_and_what_joins_them()[1]],
+    ),
+    "parted": lambda: (
+        [
+            mail("one", 0, "The till prints nothing"),
+            mail("about-one", 500, "Re: The till prints nothing"),
+        ],
+        [mail("two", 400, "The till prints nothing")],
+    ),
+    "grown": lambda: (
+        [mail("answer", 30, "Re: Broken lamp", references="root")],
+        [
+            mail("before", 5, "Broken lamp"),
+            mail("root", 10, "Broken lamp", references="before"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("kill_at", (1, 2, 3))
+def test_killed_between_moving_mails_nothing_is_lost(
+    sqlite_box, new_engine, tmp_path, monkeypatch, scene, kill_at
+):
+    """One conversation a batch, so that a kill falls between the two that mails move between."""
+    monkeypatch.setattr("pipelines.normalise_mail.TICKETS_PER_BATCH", 1)
+    before, late = SCENES[scene]()
+    calm = Box(new_engine(), tmp_path / "calm.mbox")
+    for box in (calm, sqlite_box):
+        box.add(*before)
+        box.take_in()
+        box.add(*late)
+    calm.take_in()
+    sqlite_box.pull()
+    engine, left, original = sqlite_box.engine, [kill_at], sqlite_box.engine.begin
+
+    class _KilledError(Exception):
+        pass
+
+    def begin():
+        left[0] -= 1
+        if left[0] == 0:
+            raise _KilledError
+        return original()
+
+    monkeypatch.setattr(engine, "begin", begin)
+    with pytest.raises(_KilledError):
+        normalise_mailbox(engine, CLIENT, "box", TRANSFORM, lambda: NOW)
+    sqlite_box.take_in()
+
+    assert sqlite_box.conversations() == calm.conversations()
+    derived = ("ticket", "comment", "ticket_change", "entity_alias", "contact")
+    found, expected = sqlite_box.checksums(), calm.checksums()
+    assert {name: found[name] for name in derived} == {name: expected[name] for name in derived}
