@@ -9,6 +9,13 @@ from transforms.mail_headers import MailAddress, decode_text, unfold
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"\\]+@[^\s<>(),;:\"\\]+")
 _QUOTED_LOCAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>(),;:\"\\]+")
+_WORD = re.compile(r"=\?[^?\s]*\?[bBqQ]\?[^?]*\?=")
+WORD_LIMIT = 1_000
+"""RFC 2047 allows 75 letters to an encoded word; real ones are longer, endless ones are hostile."""
+
+ENTRY_LIMIT = 1_000
+"""Letters of one entry in which an address is looked for: looking costs their square."""
+
 _MAILTO = re.compile(r"^(?:mailto|smtp):", re.I)
 _FULL_WIDTH = str.maketrans("＠．＜＞，；", "@.<>,;")
 
@@ -37,6 +44,7 @@ def _split(text: str) -> list[str]:
     depth = 0
     index = 0
     has_closing_quote = text.count('"') % 2 == 0
+    last_closing = text.rfind(")")
     while index < len(text):
         letter = text[index]
         if letter == "\\" and index + 1 < len(text) and (in_quotes or depth):
@@ -53,7 +61,7 @@ def _split(text: str) -> list[str]:
             in_quotes = not in_quotes
         elif in_quotes:
             pass
-        elif letter == "(" and ")" in text[index:]:
+        elif letter == "(" and index <= last_closing:
             depth += 1
         elif letter == ")" and depth:
             depth -= 1
@@ -76,13 +84,9 @@ def _split(text: str) -> list[str]:
 
 
 def _end_of_word(text: str, start: int) -> int:
-    position = start + 2
-    for _ in range(2):
-        position = text.find("?", position) + 1
-        if not position:
-            return start + 2
-    end = text.find("?=", position)
-    return end + 2 if end >= 0 else start + 2
+    """Where an encoded word ends; just behind its `=?` where it is none within `WORD_LIMIT` letters."""
+    match = _WORD.match(text, start, start + WORD_LIMIT)
+    return match.end() if match else start + 2
 
 
 def _is_group(before: str) -> bool:
@@ -110,7 +114,8 @@ def _entry(piece: str, charset: str | None) -> MailAddress:
         return MailAddress(_name(piece, charset), "")
     comments = re.findall(r"\(((?:[^()\\]|\\.)*)\)", piece)
     name = _name(comments[-1], charset) if comments else ""
-    rest = _ADDRESS.sub("", re.sub(r"\((?:[^()\\]|\\.)*\)", "", text), count=1).strip(" \"'<>")
+    rest = re.sub(r"\((?:[^()\\]|\\.)*\)", "", text[:ENTRY_LIMIT])
+    rest = _ADDRESS.sub("", rest, count=1).strip(" \"'<>")
     return MailAddress(name or rest, address)
 
 
@@ -124,7 +129,9 @@ def _last_angle(piece: str) -> tuple[str, str | None, str]:
 
 
 def _address_in(text: str) -> str:
-    text = text.translate(_FULL_WIDTH)
+    text = text[:ENTRY_LIMIT].translate(_FULL_WIDTH)
+    if "@" not in text:
+        return ""
     quoted = _QUOTED_LOCAL.search(text)
     if quoted:
         return normalise_address(quoted[0])

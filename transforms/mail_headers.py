@@ -18,7 +18,7 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
 _ID = re.compile(r"<([^<>]*)>")
 _COMMENT = re.compile(r"\([^()]*\)")
-_BARE_ID = re.compile(r"[^\s<>,;\"()]+@[^\s<>,;\"()]+")
+_NOT_IN_ID = re.compile(r"[\s<>,;\"()]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/\s]|[A-Za-z]\s+[A-Za-z]+\s+[a-z]+\s")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ID_LIMIT = 990
@@ -136,7 +136,7 @@ def parse_ids(raw: str) -> tuple[str, ...]:
     text = decode_text(raw) if "=?" in raw else unfold(raw)
     found = [re.sub(r"\s+", "", each) for each in _ID.findall(text)]
     if not any(found):
-        found = _BARE_ID.findall(text)
+        found = [word for word in _NOT_IN_ID.split(text) if "@" in word.strip("@")]
     return tuple(dict.fromkeys(f"<{_safe_id(each)}>" for each in found if each))
 
 

@@ -20,11 +20,16 @@ from transforms.mail_charsets import codec_of, decode_bytes
 from transforms.mail_headers import decode_base64, decode_text, unfold
 from transforms.text import clean_text, html_to_text, one_line
 
+PARAMETERS_LIMIT = 10_000
+"""Letters of a Content-… header that are read: each parameter asked for costs a pass over all of them."""
+
 
 class _RawPolicy(Compat32):
     """Gives header values as they were sent (8-bit bytes as surrogate escapes) instead of guessing at them."""
 
     def header_fetch_parse(self, name: str, value: str) -> str:
+        if name.lower().startswith("content-"):
+            value = value[:PARAMETERS_LIMIT]
         return value.replace("\r", "").replace("\n", "")
 
 

@@ -12,18 +12,24 @@ from lxml.etree import LxmlError
 
 from transforms.text_words import FUNCTION_WORDS, REPLY_PREFIXES
 
-HTML_LIMIT = 2_000_000
-"""Longer HTML is stripped of its tags plainly instead of being laid out (layout costs 20 times the memory)."""
+HTML_LIMIT = 500_000
+"""Longer HTML is stripped of its tags plainly instead of being laid out."""
+
+LAYOUT_LIMIT = 30_000_000
+"""Lines times letters beyond which HTML is stripped plainly: a table pads every line to its widest cell, so that
+140 KB of hostile HTML was seen to become 200 MB of blanks."""
 
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-_TRAILING_BLANKS = re.compile(r"[ \t\u00a0]+(?=\n|\Z)")
 _MANY_BLANK_LINES = re.compile(r"\n{4,}")
 _SPACE = re.compile(r"\s+")
 _INVISIBLE_HTML = re.compile(r"<(script|style|head|title)\b.*?(</\1\s*>|\Z)", re.I | re.S)
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.S)
-_BREAKING_TAG = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table)\b[^>]*>", re.I)
+_BREAKING_TAG = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table)\b[^<>]*>", re.I)
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
+_STYLE = re.compile(r"\sstyle\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", re.I)
+_HIDDEN = re.compile(r"display\s*:\s*none", re.I)
+_CELL_TAG = re.compile(r"</?t[dh]\b[^<>]*>", re.I)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.I)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
@@ -43,7 +49,9 @@ def clean_text(text: str) -> str:
     than two empty lines go. Letters are left as they are, in NFC.
     """
     text = _UNSAFE.sub("\ufffd", _LINE_ENDS.sub("\n", text))
-    text = _MANY_BLANK_LINES.sub("\n\n\n", _TRAILING_BLANKS.sub("", text))
+    # Line by line: a pattern for blanks at line ends takes quadratic time on long runs of blanks.
+    text = "\n".join(line.rstrip(" \t\u00a0") for line in text.split("\n"))
+    text = _MANY_BLANK_LINES.sub("\n\n\n", text)
     return unicodedata.normalize("NFC", text).strip("\n")
 
 
@@ -62,18 +70,28 @@ def html_to_text(html: str) -> str:
     if not html.strip():
         return ""
     stripped = _stripped(html)
-    if len(html) > HTML_LIMIT:
+    lines = sum(1 for _ in _BREAKING_TAG.finditer(html))
+    if len(html) > HTML_LIMIT or lines * len(stripped) > LAYOUT_LIMIT:
         return stripped
     try:
-        text = clean_text(get_text(html))
+        text = clean_text(get_text(_TAG.sub(_without_style, html)))
     except (LxmlError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return stripped
     return text if 2 * len(text.split()) >= len(stripped.split()) else stripped
 
 
+def _without_style(tag: re.Match[str]) -> str:
+    """A tag whose style says at most that it is hidden: widths and paddings could ask for gigabytes of blanks."""
+
+    def kept(style: re.Match[str]) -> str:
+        return ' style="display:none"' if _HIDDEN.search(style[0]) else ""
+
+    return _STYLE.sub(kept, tag[0]) if "style" in tag[0].lower() else tag[0]
+
+
 def _stripped(html: str) -> str:
     text = _COMMENT.sub("", _INVISIBLE_HTML.sub("", html))
-    text = _TAG.sub("", _BREAKING_TAG.sub("\n", text))
+    text = _TAG.sub("", _CELL_TAG.sub(" ", _BREAKING_TAG.sub("\n", text)))
     return clean_text(html_entities.unescape(text))
 
 
