@@ -1,18 +1,36 @@
 """`deskbridge check`: connects to everything that is configured and says what works, what does not and why.
 
 Belongs here: the list of results. Does not belong here: the checks of single systems (their connectors).
+
+Nothing is changed: not even an embedded warehouse is made where there is none yet.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from connectors.contract import CheckResult
 from connectors.errors import ConnectorError
 from connectors.warehouse import schema
+from connectors.warehouse.engine import make_engine, shown_url, warehouse_url
 from pipelines.rules import load_rules
-from pipelines.runtime import Runtime
-from pipelines.settings import SettingsError
+from pipelines.runtime import clock_of, is_first_start
+from pipelines.settings import ClientSettings, Settings, SettingsError
 from pipelines.wiring import open_notifiers, wire
+
+AT_ONCE = 8
+"""Systems asked at the same time, so that a silent host does not hold up the others."""
+
+PATIENCE = {
+    "connect_timeout_seconds": 5.0,
+    "timeout_seconds": 15.0,
+    "tries": 2,
+    "deadline_seconds": 40.0,
+}
+"""A check is for somebody who waits: it gives up sooner than a sync, never later than configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,47 +42,108 @@ class Checked:
     result: CheckResult
 
 
-def check_everything(runtime: Runtime) -> Iterator[Checked]:
-    """Results one by one, so that a slow host does not hold back the others' lines."""
-    engine = runtime.engine
-    yield Checked(
-        "-",
-        "warehouse",
-        CheckResult(
-            engine.url.render_as_string(hide_password=True),
-            works=True,
-            detail=f"{engine.dialect.name}, revision {schema.current_revision(engine)}",
-        ),
+def check_everything(settings: Settings) -> Iterator[Checked]:
+    """Results in the order of the configuration; one that fails leaves the others alone."""
+    checks = [("-", "warehouse", lambda: _warehouse(settings))]
+    for client_key, client in settings.clients.items():
+        checks += [(client_key, *check) for check in _of_client(settings, client_key, client)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = [pool.submit(check) for _, _, check in checks]
+        for (client_key, kind, _), result in zip(checks, results, strict=True):
+            yield Checked(client_key, kind, result.result())
+
+
+def _of_client(
+    settings: Settings, client_key: str, client: ClientSettings
+) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    yield "rules", lambda: _rules(settings, client_key)
+    for source in client.sources:
+        yield source.type, lambda source=source: _source(settings, client_key, source)  # type: ignore[misc]
+    for one in client.notify:
+        yield one.type, lambda one=one: _notifier(client, one)  # type: ignore[misc]
+    yield "reports", lambda: _reports(settings, client)
+
+
+def _warehouse(settings: Settings) -> CheckResult:
+    url = warehouse_url(settings.warehouse, settings.folder)
+    name = shown_url(url)
+    if is_first_start(settings):
+        fault = _cannot_write(Path(str(url.database)).parent)
+        return CheckResult(name, not fault, fault or "not there yet; the first sync makes it")
+    try:
+        engine = make_engine(url)
+        try:
+            current, newest = schema.current_revision(engine), schema.newest_revision()
+            schema.refuse_unknown(engine, current)
+        finally:
+            engine.dispose()
+    except ConnectorError as error:
+        return CheckResult(name, works=False, detail=str(error))
+    if current == newest:
+        return CheckResult(name, works=True, detail=f"{url.get_backend_name()}, revision {current}")
+    found = f"revision {current}" if current else "no tables yet"
+    if url.get_backend_name() == "sqlite":
+        return CheckResult(name, works=True, detail=f"{found}; the next run brings it to {newest}")
+    return CheckResult(
+        name, works=False, detail=f"{found}, {newest} is needed. Run: deskbridge db upgrade"
     )
-    for client_key, client in runtime.settings.clients.items():
-        yield Checked(client_key, "rules", _rules(runtime, client_key))
-        told: set[tuple[str, str]] = set()
-        for source in client.sources:
-            yield Checked(client_key, source.type, _source(runtime, client_key, source))  # type: ignore[attr-defined]
-        for purpose in ("page", "digest", "report"):
-            with open_notifiers(client, purpose) as notifiers:
-                for one in notifiers:
-                    if (one.channel, one.destination) not in told:
-                        told.add((one.channel, one.destination))
-                        yield Checked(client_key, one.channel, one.check())
 
 
-def _rules(runtime: Runtime, client_key: str) -> CheckResult:
+def _rules(settings: Settings, client_key: str) -> CheckResult:
+    name = "policies, ladder, on-call"
     try:
-        rules = load_rules(runtime.settings, client_key, runtime.now().date())
+        rules = load_rules(settings, client_key, clock_of(settings)().date())
     except SettingsError as error:
-        return CheckResult("policies, ladder, on-call", works=False, detail=str(error))
+        return CheckResult(name, works=False, detail=str(error))
     names = ", ".join(f"{policy.name} ({policy.version})" for policy in rules.policies)
-    live = runtime.settings.client(client_key).live_from
+    live = settings.client(client_key).live_from
     detail = f"{names}; live from {live.isoformat() if live else 'never: nobody is paged'}"
-    return CheckResult("policies, ladder, on-call", works=True, detail=detail)
+    return CheckResult(name, works=True, detail=detail)
 
 
-def _source(runtime: Runtime, client_key: str, source: object) -> CheckResult:
-    name = getattr(source, "id", "source")
+def _source(settings: Settings, client_key: str, source: Any) -> CheckResult:
     try:
-        wired = wire(runtime.settings, client_key, source, runtime.now)  # type: ignore[arg-type]
+        wired = wire(settings, client_key, _impatient(source), clock_of(settings))
         result = wired.source.check()
     except (SettingsError, ConnectorError) as error:
-        return CheckResult(name, works=False, detail=str(error))
-    return CheckResult(name, result.works, result.detail)
+        return CheckResult(source.id, works=False, detail=str(error))
+    return CheckResult(source.id, result.works, result.detail)
+
+
+def _notifier(client: ClientSettings, one: Any) -> CheckResult:
+    alone = client.model_copy(update={"notify": (one,)})
+    try:
+        with open_notifiers(alone, one.purposes[0]) as (notifier,):
+            result = notifier.check()
+    except ConnectorError as error:
+        return CheckResult(one.type, works=False, detail=str(error))
+    told = f"{result.detail}; for {', '.join(one.purposes)}" if result.works else result.detail
+    return CheckResult(result.name, result.works, told)
+
+
+def _reports(settings: Settings, client: ClientSettings) -> CheckResult:
+    folder = settings.path(client.reports.folder)
+    fault = _cannot_write(folder)
+    return CheckResult(str(folder), not fault, fault or "can be written to")
+
+
+def _impatient(source: Any) -> Any:
+    """The source with a check's patience where it would have more."""
+    limits = {
+        name: min(getattr(source, name), limit)
+        for name, limit in PATIENCE.items()
+        if hasattr(source, name)
+    }
+    return source.model_copy(update=limits)
+
+
+def _cannot_write(folder: Path) -> str:
+    """Why nothing can be written to a folder (that may be still to be made); empty where it can."""
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is a file, expected a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"this user may not write to {nearest}"
+    return ""

@@ -9,21 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from connectors.warehouse.types import iso_utc
 from pipelines import terminal
-from pipelines.runtime import Runtime, opened
+from pipelines.cli_options import Client, Config, Json, clients_of
 from pipelines.settings import SettingsError
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="Configuration file [default: $DESKBRIDGE_CONFIG or deskbridge.yaml].",
-    ),
-]
-Client = Annotated[str | None, typer.Option("--client", help="One client only.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Keys = Annotated[list[str] | None, typer.Argument(help="Keys from `messages list`; none: all.")]
 
 messages_app = typer.Typer(
@@ -37,11 +26,16 @@ def quarantine(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Newest records to list.")] = 20,
     json: Json = False,
 ) -> None:
-    """List records that could not be understood, with the reason. They are kept raw; nothing is lost."""
+    """List records that could not be understood, and why.
+
+    They are kept raw; nothing is lost.
+    """
+    from connectors.warehouse.types import iso_utc
     from pipelines.problems import quarantined, quarantined_records
+    from pipelines.runtime import opened
 
     with opened(config) as runtime:
-        keys = _clients(runtime, client)
+        keys = clients_of(runtime.settings, client)
         counts = [(key, one) for key in keys for one in quarantined(runtime, key)]
         records = [
             {"client": key} | row
@@ -79,13 +73,18 @@ def quarantine(
 
 @messages_app.command("list")
 def messages_list(config: Config = None, client: Client = None, json: Json = False) -> None:
-    """List messages that are dead or wait for another attempt; exit code 1 where one is dead."""
+    """List messages that are dead or wait for another try.
+
+    Exit code 1 where one is dead.
+    """
+    from connectors.warehouse.types import iso_utc
     from pipelines.problems import undelivered
+    from pipelines.runtime import opened
 
     with opened(config) as runtime:
         rows = [
             {"client": key} | row
-            for key in _clients(runtime, client)
+            for key in clients_of(runtime.settings, client)
             for row in undelivered(runtime, key)
         ]
     if json:
@@ -116,13 +115,19 @@ def messages_list(config: Config = None, client: Client = None, json: Json = Fal
 
 @messages_app.command("retry")
 def messages_retry(keys: Keys = None, config: Config = None, client: Client = None) -> None:
-    """Put dead messages back; the next tick sends them under their old keys."""
+    """Put dead messages back; the next tick sends them.
+
+    They keep their keys, so that a provider who has one already wakes nobody twice.
+    """
     _settle(config, client, keys, "retry", "put back; the next tick sends")
 
 
 @messages_app.command("drop")
 def messages_drop(keys: Keys = None, config: Config = None, client: Client = None) -> None:
-    """Let dead messages be, because somebody was told in another way; the audit trail keeps who said so."""
+    """Let dead messages be: somebody was told otherwise.
+
+    The audit trail keeps who said so.
+    """
     _settle(config, client, keys, "drop", "dropped")
 
 
@@ -134,11 +139,12 @@ def _settle(
     word: str,
 ) -> None:
     from pipelines.problems import settle_dead
+    from pipelines.runtime import opened
 
     with opened(config) as runtime:
         count = sum(
             settle_dead(runtime, key, keys or (), decision, getpass.getuser())
-            for key in _clients(runtime, client)
+            for key in clients_of(runtime.settings, client)
         )
     if keys and count < len(set(keys)):
         raise SettingsError(
@@ -146,10 +152,3 @@ def _settle(
             "deskbridge messages list shows those there are"
         )
     terminal.say(f"{count} messages {word}")
-
-
-def _clients(runtime: Runtime, client: str | None) -> list[str]:
-    if client is not None:
-        runtime.settings.client(client)
-        return [client]
-    return list(runtime.settings.clients)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from connectors.warehouse import schema
 from connectors.warehouse.bulk import upsert
-from connectors.warehouse.engine import make_engine, writing
+from connectors.warehouse.engine import make_engine, warehouse_url, writing
 from connectors.warehouse.tables import client
 from pipelines.settings import Settings, load_settings
 
@@ -46,6 +46,8 @@ def opened(
         ConfigurationError: the warehouse cannot be used as it is; the message says what to run.
     """
     settings = load_settings(config)
+    if is_first_start(settings):
+        _refuse_wrong_files(settings)
     engine = make_engine(settings.warehouse, settings.folder)
     try:
         schema.prepare(engine)
@@ -54,16 +56,38 @@ def opened(
         engine.dispose()
 
 
+def is_first_start(settings: Settings) -> bool:
+    """Whether the embedded warehouse is still to be made."""
+    url = warehouse_url(settings.warehouse, settings.folder)
+    return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
+
+
+def _refuse_wrong_files(settings: Settings) -> None:
+    """Reads every client's rule and mapping files, so that a wrong one leaves no empty warehouse behind.
+
+    Afterwards each client's files are read when they are needed: one client's fault is not another's.
+    """
+    from pipelines.rules import load_rules
+    from pipelines.wiring import wire
+
+    now = clock_of(settings)
+    for client_key, one in settings.clients.items():
+        load_rules(settings, client_key, now().date())
+        for source in one.sources:
+            wire(settings, client_key, source, now)
+
+
 def runtime_on(
     engine: Engine, settings: Settings, now: Callable[[], datetime] | None = None
 ) -> Runtime:
     """A runtime on a prepared warehouse that the caller closes; its clients are written down."""
     _write_clients(engine, settings)
-    clock = now or _clock_of(settings)
+    clock = now or clock_of(settings)
     return Runtime(settings, engine, clock, _running(clock) if settings.clock else clock)
 
 
-def _clock_of(settings: Settings) -> Callable[[], datetime]:
+def clock_of(settings: Settings) -> Callable[[], datetime]:
+    """The configured present that stands still, else the wall clock."""
     clock = settings.clock
     if clock is None:
         return wall_clock

@@ -39,20 +39,37 @@ def newest_revision() -> str:
 
 
 def upgrade(engine: Engine) -> None:
-    """Runs the revisions that are still due, in one transaction. Doing so again changes nothing."""
+    """Runs the revisions that are still due, in one transaction. Doing so again changes nothing.
+
+    Raises:
+        ConfigurationError: a newer version of this program has made the warehouse.
+    """
+    refuse_unknown(engine, current_revision(engine))
     with writing(engine) as connection:
         command.upgrade(_config(connection), "head")
+
+
+def refuse_unknown(engine: Engine, current: str | None) -> None:
+    """Raises ConfigurationError where a warehouse is at a revision that this code does not have."""
+    known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise ConfigurationError(
+            f"the warehouse {shown_url(engine.url)} is at revision {current}, which this version does not know: a "
+            "newer Deskbridge made it. Install that one, or name another warehouse"
+        )
 
 
 def prepare(engine: Engine) -> None:
     """What start-up does: upgrades the embedded database; elsewhere refuses, with the command to run.
 
     Raises:
-        ConfigurationError: a PostgreSQL warehouse is not at the revision this code needs.
+        ConfigurationError: a PostgreSQL warehouse is not at the revision this code needs, or one that a newer
+            version of this program has made.
     """
     current = current_revision(engine)
     if current == newest_revision():
         return
+    refuse_unknown(engine, current)
     if engine.dialect.name == "sqlite":
         upgrade(engine)
         return
