@@ -24,7 +24,7 @@ from connectors.contract import (
     RejectedImport,
 )
 from connectors.errors import RejectedError, UnavailableError
-from connectors.http import PolicySession
+from connectors.http import Policy, PolicySession
 from connectors.zendesk.account import address_of, open_session
 from connectors.zendesk.client import translated, zenpy_over
 from connectors.zendesk.imports import NO_TEXT, PRIORITY_WORDS, STATUS_WORDS, Importer
@@ -48,6 +48,7 @@ class ZendeskHelpdesk:
     Args:
         subdomain, base_url, email, token, label: as for `ZendeskSource`; the token must be an administrator's.
         session: shared with the source; None opens one.
+        policy: patience of a session that is opened here.
         archive_immediately: closed tickets go straight to the archive (for very large histories).
         jobs: `deadline_seconds`, `clock`, `sleep` of `Jobs`.
     """
@@ -74,12 +75,13 @@ class ZendeskHelpdesk:
         base_url: str | None = None,
         label: str = "",
         session: PolicySession | None = None,
+        policy: Policy | None = None,
         archive_immediately: bool = False,
         **jobs: Any,
     ) -> None:
         """Keeps the settings; makes no call."""
         address = address_of(subdomain, base_url or (session.base_url if session else None))
-        self.session = session or open_session(address, email, token, label=label)
+        self.session = session or open_session(address, email, token, label=label, policy=policy)
         self._client = zenpy_over(self.session)
         self._jobs = Jobs(self.session, self._client, **jobs)
         self._people = People(self.session, self._client, self._jobs)
