@@ -336,7 +336,7 @@ app.add_typer(db_app, name="db")
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command; a user's mistake gives a sentence and an exit code, never a traceback."""
-    sys.exit(_run(lambda: app(args=arguments, standalone_mode=False)))
+    sys.exit(_run(lambda: app(args=arguments, prog_name="deskbridge", standalone_mode=False)))
 
 
 def _run(call: Callable[[], Any]) -> int:

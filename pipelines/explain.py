@@ -50,7 +50,8 @@ def explain_ticket(
             raise SettingsError(f"several tickets are called '{text}': {shown}. Name one of these")
         if not found:
             raise SettingsError(
-                f"there is no ticket '{text}'; give its number, source/number, or our key"
+                f"there is no ticket '{text}', expected its number, source/number, or our key. Has it been "
+                "synced since it came in?"
             )
         ticket = found[0]
         zone = runtime.settings.zone(ticket["client_key"])

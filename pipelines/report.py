@@ -5,11 +5,12 @@ sheets (`reports`).
 """
 
 import os
-import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from connectors.errors import UnavailableError
 from connectors.warehouse import issues, ledger
 from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.report_queries import clocks_frame, read_migration_items
@@ -17,7 +18,7 @@ from connectors.warehouse.types import iso_utc
 from pipelines.measure import clocks_as_of
 from pipelines.rules import load_rules
 from pipelines.runtime import Runtime
-from pipelines.settings import SettingsError
+from pipelines.settings import SettingsError, reason_of
 from reports.compliance import compliance_figures
 from reports.figures import Goals
 from reports.migration import migration_ledger
@@ -95,7 +96,7 @@ def write_compliance_report(
     period = period_of(month, as_of, zone)
     if as_of <= period.start:
         raise SettingsError(
-            f"{period.label()} has not begun at {iso_utc(as_of)}: nothing to report"
+            f"{period.label()} has not begun at {as_of:%Y-%m-%d %H:%M} UTC, expected a month that has"
         )
     rules = load_rules(runtime.settings, client_key, as_of.date())
     clocks = clocks_frame(list(clocks_as_of(runtime.engine, client_key, rules, as_of)))
@@ -133,20 +134,27 @@ def write_compliance_report(
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a reader never sees half of it.
+    """Writes a file whole or not at all: a reader never sees half of it, and one that is there stays.
 
     Raises:
-        SettingsError: the folder cannot be written to.
+        UnavailableError: the folder cannot be written to, or the disk is full.
     """
+    # Made with the modes of any other file: a workbook is read by others than the user who runs the pipeline.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("wb") as file:
                 file.write(content)
-            Path(temporary).replace(path)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise UnavailableError(
+            f"{path} cannot be written: {reason_of(error)}. Name another place with --out or reports.folder, or "
+            "make room and run again; nothing was issued"
+        ) from None

@@ -8,10 +8,11 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import Settings, SettingsError, read_text
 from sla_rules.ladder import Ladder, load_ladder
 from sla_rules.on_call import OnCallPlan, load_on_call
 from sla_rules.policy import Policy, check_policies, load_policies
+from transforms.yaml_faults import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,39 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
         SettingsError: a file is missing or wrong; the message says file, line, found and expected.
     """
     client = settings.client(client_key)
+
+    def text_of(key: str, name: str) -> str:
+        try:
+            return rule_text(settings, name)
+        except SettingsError as error:
+            raise SettingsError(f"client {client_key}, {key}: {error}") from None
+
     try:
         policies: list[Policy] = []
         texts: dict[str, str] = {}
         for name in client.sla:
-            text = rule_text(settings, name)
+            text = text_of("sla", name)
             loaded = load_policies(text, name)
             policies.extend(loaded)
             texts.update({policy.name: text for policy in loaded})
         check_policies(policies)
-        ladder = load_ladder(rule_text(settings, client.escalation), client.escalation)
-        on_call = load_on_call(rule_text(settings, client.on_call), client.on_call, today)
+        ladder = load_ladder(text_of("escalation", client.escalation), client.escalation)
+        on_call = load_on_call(text_of("on_call", client.on_call), client.on_call, today)
+        _check_levels(client.escalation, ladder, client.on_call, on_call)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Rules(tuple(policies), ladder, on_call, texts)
+
+
+def _check_levels(ladder_name: str, ladder: Ladder, plan_name: str, on_call: OnCallPlan) -> None:
+    """Raises ValueError where the ladder pages a level that nobody is on call for."""
+    known = on_call.levels()
+    for step in ladder.steps:
+        if step.action == "page" and step.level not in known:
+            raise ValueError(
+                f"{ladder_name}: the step {step.name} pages the level {step.level}, for which {plan_name} has no "
+                f"rotation; expected one of {', '.join(known)}, or a rotation more"
+            )
 
 
 def rule_text(settings: Settings, name: str) -> str:
@@ -60,7 +80,7 @@ def named_text(settings: Settings, name: str, package: str, folder: str) -> str:
     """A file of the client's own, or one that `package` ships in `folder`; see `rule_text`."""
     own = settings.path(name)
     if own.is_file():
-        return own.read_text("utf-8")
+        return read_text(own)
     shipped = resources.files(package).joinpath(folder, name)
     if "/" not in name and shipped.is_file():
         return shipped.read_text("utf-8")
@@ -70,5 +90,6 @@ def named_text(settings: Settings, name: str, package: str, folder: str) -> str:
         if Path(entry.name).suffix == ".yaml"
     )
     raise SettingsError(
-        f"there is no file {own}, and none of that name is shipped (there is {', '.join(known)})"
+        f"there is no file {own}, and none of that name is shipped; shipped are {', '.join(known)}"
+        f"{did_you_mean(name, known)}"
     )

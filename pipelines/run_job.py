@@ -11,6 +11,7 @@ import dagster as dg
 from pipelines.build import build_definitions
 from pipelines.schedules import CLIENT_TAG, JOBS
 from pipelines.settings import SettingsError, load_settings
+from transforms.yaml_faults import did_you_mean
 
 UNPARTITIONED = frozenset({"sla_tick", "purge_runs"})
 """Jobs that serve all clients in one run."""
@@ -30,14 +31,17 @@ def run_job(config: Path, job: str, client: str | None, home: Path | None = None
     """
     known = [one.name for one in JOBS]
     if job not in known:
-        raise SettingsError(f"there is no job '{job}'; there is {', '.join(known)}")
+        raise SettingsError(
+            f"there is no job '{job}', expected one of {', '.join(known)}{did_you_mean(job, known)}"
+        )
     settings = load_settings(config)
     if client is not None:
         settings.client(client)
     keys = [client] if client is not None else list(settings.clients)
-    definition = build_definitions(config).resolve_job_def(job)
     partitions: list[str | None] = [None] if job in UNPARTITIONED else [*keys]
     with _instance(home) as instance:
+        # Inside: Dagster looks for an open instance while it resolves definitions.
+        definition = build_definitions(config).resolve_job_def(job)
         results = [
             definition.execute_in_process(
                 instance=instance,

@@ -55,7 +55,7 @@ def read_duration(value: Any) -> Duration:
             hours = int(amount) * 24
             raise ValueError(
                 "expected an amount that says which days are meant: "
-                f"{amount} business days, or {hours} h; found {value!r}"
+                f"{amount} business day{'s' if int(amount) != 1 else ''}, or {hours} h; found {value!r}"
             )
         else:
             raise ValueError(f"{_EXPECTED}, found {value!r}")

@@ -31,7 +31,7 @@ class PolicyError(ValueError):
         self.name = name
         self.line = line
         self.reason = reason
-        super().__init__(f"{name}, line {line}: {reason}")
+        super().__init__(f"{name}:{line}: {reason}")
 
 
 class _Loader(yaml.SafeLoader):

@@ -99,9 +99,10 @@ def _reading(path: Path, layout: FileLayout) -> Iterator[IO[str]]:
                 yield text
     except UnicodeError as error:
         raise ConfigurationError(
-            f"file export {path.name}: not readable as {layout.encoding} ({_shown(error)}); set "
-            "`encoding` in the mapping to the file's own, or `encoding_errors: replace` to go on with "
-            "U+FFFD in the place of what cannot be read"
+            f"file export {path.name}: not readable as {layout.encoding} ({_shown(error)}"
+            f"{_place_of(path, encoding)}); set `encoding` in the mapping to the file's own (often windows-1252, "
+            "windows-1254 for Turkish, utf-16), or `encoding_errors: replace` to go on with U+FFFD in the place "
+            "of what cannot be read"
         ) from None
     except EOFError:
         raise UnavailableError(
@@ -115,6 +116,28 @@ def _reading(path: Path, layout: FileLayout) -> Iterator[IO[str]]:
         raise ConfigurationError(
             f"file export {path.name}: cannot be opened: {error.strerror or error}"
         ) from None
+
+
+def _place_of(path: Path, encoding: str) -> str:
+    """The line of the first byte that the encoding does not know; empty where lines cannot be told."""
+    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
+        return ""
+    opener = gzip.open if _is_packed(path) else open
+    try:
+        with opener(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    line.decode(encoding)
+                except UnicodeError:
+                    return f", line {number}"
+    except (OSError, EOFError, zlib.error):
+        pass
+    return ""
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP_MAGIC
 
 
 def _shown(error: UnicodeError) -> str:
@@ -137,6 +160,12 @@ def _header(path: Path, layout: FileLayout, reader: Iterator[list[str]]) -> list
         )
     plain = [name.strip() for name in first]
     needed = dict.fromkeys((layout.ticket_column, *layout.needed_columns))
+    separator = _other_delimiter(plain, layout)
+    if separator and not any(name in plain for name in needed):
+        raise ConfigurationError(
+            f"file export {path.name}: the header has no '{_named(layout.delimiter)}' between columns, but "
+            f"'{_named(separator)}'; set `delimiter: \"{_named(separator)}\"` in the mapping. Columns found: {plain[0][:200]}"
+        )
     faults = [_missing_column(name, plain) for name in needed if name not in plain]
     faults += [
         f"column {name!r} stands {plain.count(name)} times; rename all but one"
@@ -149,6 +178,19 @@ def _header(path: Path, layout: FileLayout, reader: Iterator[list[str]]) -> list
             f"file export {path.name}: {'; '.join(faults)}. Columns found: {found}"
         )
     return _distinct(plain)
+
+
+def _other_delimiter(columns: list[str], layout: FileLayout) -> str:
+    """What seems to stand between columns where the layout's own delimiter does not."""
+    if len(columns) > 1:
+        return ""
+    counts = {mark: columns[0].count(mark) for mark in ";,\t|" if mark != layout.delimiter}
+    best = max(counts, key=lambda mark: counts[mark])
+    return best if counts[best] else ""
+
+
+def _named(delimiter: str) -> str:
+    return "\\t" if delimiter == "\t" else delimiter
 
 
 def _missing_column(name: str, columns: list[str]) -> str:

@@ -383,7 +383,7 @@ def test_a_wrong_file_names_its_line_and_says_what_is_expected(old, new, named, 
     with pytest.raises(PolicyError, match=message) as caught:
         load_policies(text, "acme.yaml")
     line = line_of(text, named)
-    assert str(caught.value).startswith(f"acme.yaml, line {line}: ")
+    assert str(caught.value).startswith(f"acme.yaml:{line}: ")
     assert (caught.value.name, caught.value.line) == ("acme.yaml", line)
     assert isinstance(caught.value, ValueError)
 
@@ -446,7 +446,7 @@ class TestSeveralPolicies:
 
     def test_one_that_can_never_be_reached_is_refused(self):
         with pytest.raises(
-            PolicyError, match=r"line 3: .*b can never be reached: a before it has no match"
+            PolicyError, match=r":3: .*b can never be reached: a before it has no match"
         ):
             load_policies(self.file("name: a", "name: b"), "p")
 
