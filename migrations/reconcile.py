@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from connectors.contract import Helpdesk
-from connectors.warehouse import ledger
+from connectors.warehouse import audit, ledger
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from migrations.plan import DECISIONS
@@ -81,6 +81,13 @@ def reconcile(
     )
     with writing(engine) as connection:
         ledger.close_run(connection, run_key, "closed" if result.closes else "open", now)
+        if result.closes and not result.was_closed:
+            # In the transaction that closes the run: a later one would not know that it is owed.
+            detail: dict[str, audit.Plain] = {
+                f"mails_{decision}": count for decision, count in result.mails.items()
+            }
+            item = audit.AuditItem("migration closed", run_key, now, detail)
+            audit.append(connection, client_key, [item])
     return result
 
 

@@ -1,13 +1,10 @@
 """Runs a configured migration: plan, move, verify, reconcile; each step can be run alone and again.
 
-Belongs here: from settings to `migrations`, and the audit entry of a closed run. Does not belong here: the
-steps.
+Belongs here: from settings to `migrations`. Does not belong here: the steps.
 """
 
 from collections.abc import Callable
 
-from connectors.warehouse import audit
-from connectors.warehouse.engine import writing
 from migrations.move import move
 from migrations.plan import Plan, make_plan, run_key_of
 from migrations.reconcile import Reconciliation, reconcile
@@ -85,7 +82,7 @@ def verify_migration(
 def reconcile_migration(runtime: Runtime, client_key: str, migration_id: str) -> Reconciliation:
     """Closes the ledger, or says what keeps it open."""
     one = migration_of(runtime, client_key, migration_id)
-    result = reconcile(
+    return reconcile(
         runtime.engine,
         run_key_of(client_key, one.source, one.target),
         client_key,
@@ -93,12 +90,6 @@ def reconcile_migration(runtime: Runtime, client_key: str, migration_id: str) ->
         helpdesk_of(runtime.settings, client_key, one.target),
         runtime.now(),
     )
-    if result.closes and not result.was_closed:
-        with writing(runtime.engine) as connection:
-            detail: dict[str, audit.Plain] = {f"mails_{k}": n for k, n in result.mails.items()}
-            item = audit.AuditItem("migration closed", result.run_key, runtime.now(), detail)
-            audit.append(connection, client_key, [item])
-    return result
 
 
 def migrate_client(
