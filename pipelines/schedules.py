@@ -4,7 +4,7 @@ Belongs here: jobs over assets, schedules. Does not belong here: assets, work. N
 annotations` in this module: Dagster reads the annotations.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -78,7 +78,7 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     )
     def every_five_minutes(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         busy = _clients_of_unfinished(context, "sync")
-        yield from (_request("sync", key) for key in clients if key not in busy)
+        yield from (_request(context, "sync", key) for key in clients if key not in busy)
 
     @dg.schedule(
         cron_schedule="* * * * *",
@@ -103,7 +103,10 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             month = month_period_at(context.scheduled_execution_time, str(settings.zone(key)))
             config = {"month": f"{month.first_day:%Y-%m}"}
             yield _request(
-                "compliance_report", key, {"ops": {"compliance_workbook": {"config": config}}}
+                context,
+                "compliance_report",
+                key,
+                {"ops": {"compliance_workbook": {"config": config}}},
             )
 
     @dg.schedule(
@@ -113,8 +116,8 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         default_status=status,
         description="The month that has just ended.",
     )
-    def first_of_the_month() -> Iterable[dg.RunRequest]:
-        return [_request("compliance_report", key) for key in clients]
+    def first_of_the_month(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yield from (_request(context, "compliance_report", key) for key in clients)
 
     @dg.schedule(
         cron_schedule="30 3 * * *",
@@ -130,9 +133,14 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
 
 def _request(
-    job: str, client_key: str, run_config: dict[str, object] | None = None
+    context: dg.ScheduleEvaluationContext,
+    job: str,
+    client_key: str,
+    run_config: dict[str, object] | None = None,
 ) -> dg.RunRequest:
     return dg.RunRequest(
+        # Dagster wants a key of each request where there are several.
+        run_key=f"{job} {client_key} {context.scheduled_execution_time.isoformat()}",
         partition_key=client_key,
         run_config=run_config or {},
         tags={CLIENT_TAG: client_key, WORK_TAG: f"{job} {client_key}"},
