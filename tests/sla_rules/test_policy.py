@@ -231,7 +231,7 @@ WRONG = [
         "critical:",
         r"matrix\.critical\.response: expected an amount such as 15 min, 4 h or 1 business day, found 15",
     ),
-    ("15 min", "1 day", "critical:", "which days are meant: 1 business days, or 24 h"),
+    ("15 min", "1 day", "critical:", "which days are meant: 1 business day, or 24 h"),
     ("15 min", "0 min", "critical:", "more than nothing"),
     ("15 min", "{minutes: soon}", "critical:", "expected an amount"),
     ("15 min", "", "critical:", "expected an amount such as .* found None"),
