@@ -20,8 +20,8 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 """Deepest nesting; an alias that contains itself would never end."""
 
-_LARGEST_KEY = 10**18
-"""Python refuses to write out integers of several thousand digits, and errors name keys."""
+_LARGEST_INTEGER = 10**100
+"""Python refuses to write out integers of several thousand digits, as every error would have to."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -147,7 +147,7 @@ class Document:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse(line, f"a key must be a word, found {kind_of(key_node.value)}")
             key = self._scalar(loader, key_node)
-            if not isinstance(key, str | int) or (isinstance(key, int) and abs(key) > _LARGEST_KEY):
+            if not isinstance(key, str | int):
                 key = str(key_node.value)
             if key in own:
                 self._refuse(line, f"the key {shown(key)} stands twice; remove one of them")
@@ -171,7 +171,10 @@ class Document:
         if node.tag == "tag:yaml.org,2002:value":
             return str(node.value)
         try:
-            return loader.construct_object(node)  # type: ignore[no-untyped-call]
+            value = loader.construct_object(node)  # type: ignore[no-untyped-call]
+            if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+                raise OverflowError
+            return value
         except yaml.YAMLError:
             raise
         except (ValueError, ArithmeticError, LookupError, TypeError):

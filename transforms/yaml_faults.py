@@ -66,7 +66,9 @@ def kind_of(value: Any) -> str:
         return "a number"
     if isinstance(value, str):
         return "text" if value else "empty text"
-    return "a list" if isinstance(value, list | tuple) else "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    return "a mapping"
 
 
 def shown(value: Any) -> str:
