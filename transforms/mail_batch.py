@@ -268,7 +268,7 @@ def _comment(mail: _Mail) -> SourceComment:
         html=parsed.html,
         is_automatic=parsed.is_automatic,
         subject=parsed.subject,
-        message_id=parsed.message_id,
+        message_id=parsed.identity,
         in_reply_to=parsed.in_reply_to,
         reference_ids=parsed.reference_ids,
         bounced_ids=parsed.bounced_ids,

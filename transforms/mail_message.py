@@ -5,6 +5,7 @@ Belongs here: the parsed mail and the guards around parsing. Does not belong her
 The raw bytes are the record; everything here is derived from them and can be made again.
 """
 
+import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ FUTURE_TOLERANCE = timedelta(days=2)
 """A Date this far behind the instant at which the mail arrived is not believed."""
 
 _HEADER_LINE = re.compile(rb"^[!-9;-~]{1,200}[ \t]*:", re.M)
+
+
+CONTENT_DOMAIN = "content.deskbridge.invalid"
+"""Domain of the identities that we make for mails without a Message-ID; no real id can end so (RFC 2606)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +78,34 @@ class ParsedMail:
         return self.kind != "person"
 
     @property
+    def identity(self) -> str | None:
+        """By which the same mail is known again: its Message-ID; one made from its content where it has none.
+
+        Copies that came by other ways differ in their Received lines, not in what was written. A mail without
+        a date of its own or without any content is like too many others: it has no identity.
+        """
+        if self.message_id is not None:
+            return self.message_id
+        if self.date_basis != "date" or not (self.text.strip() or self.attachments):
+            return None
+        parts = [
+            self.sender.address if self.sender else "",
+            *sorted(person.address for person in (*self.to, *self.cc)),
+            self.sent_at.isoformat(),
+            self.subject,
+            " ".join(self.text.split()),
+            *(attachment.sha256 for attachment in self.attachments),
+        ]
+        digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        return f"<{digest[:32]}@{CONTENT_DOMAIN}>"
+
+    @property
     def headers(self) -> MailHeaders:
         """What threading needs to know."""
         people = [self.sender, self.from_, *self.to, *self.cc, *self.reply_to]
         return MailHeaders(
             remote_id=self.remote_id,
-            message_id=self.message_id,
+            message_id=self.identity,
             in_reply_to=self.in_reply_to,
             reference_ids=self.reference_ids,
             bounced_ids=self.bounced_ids,

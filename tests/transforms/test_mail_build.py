@@ -266,3 +266,40 @@ def test_a_mail_without_a_place_is_rejected_rather_than_lost() -> None:
     assert isinstance(parsed, ParsedMail)
     batch = build([(QUESTION, parsed, None)], POLICY, START)
     assert batch.rejected == [Rejected("mails", "q", "mail without a place")]
+
+
+def raw_mail(
+    number: int, route: str, text: str, date: str = "Mon, 02 Mar 2026 09:00:00 +0000"
+) -> RawRecord:
+    payload = (
+        f"Received: from {route} by mx.example.com; Mon, 02 Mar 2026 09:00:05 +0000\r\n"
+        f"From: ada@customer.example\r\nTo: info@example.com\r\nSubject: Order 4711\r\nDate: {date}\r\n\r\n{text}\r\n"
+    )
+    return RawRecord("mails", f"sha256:{number}", payload.encode(), "message/rfc822")
+
+
+def test_copies_without_a_message_id_are_known_by_what_was_written() -> None:
+    batch = built(
+        raw_mail(1, "a.example", "Where is it?"), raw_mail(2, "b.example", "Where is it?")
+    )
+    assert len(batch.tickets) == 1
+    assert [c.copy_of_remote_id for c in batch.comments] == [None, "sha256:1"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        raw_mail(2, "b.example", "Where is my order?"),
+        raw_mail(2, "b.example", "Where is it?", "Mon, 02 Mar 2026 10:00:00 +0000"),
+    ],
+)
+def test_mails_without_a_message_id_that_differ_are_no_copies(other: RawRecord) -> None:
+    batch = built(raw_mail(1, "a.example", "Where is it?"), other)
+    assert [c.copy_of_remote_id for c in batch.comments] == [None, None]
+
+
+def test_an_empty_or_undated_mail_is_like_too_many_others_to_have_an_identity() -> None:
+    for record in (raw_mail(1, "a.example", ""), raw_mail(1, "a.example", "Hello", "someday")):
+        parsed = parse(record)
+        assert isinstance(parsed, ParsedMail)
+        assert parsed.identity is None
