@@ -55,6 +55,9 @@ def evaluate_client(
         keys = history.all_ticket_keys(connection, client_key) if full else []
         due = history.due_ticket_keys(connection, client_key, as_of)
     keys = list(dict.fromkeys([*keys, *due]))
+    if keys:
+        with writing(engine) as connection:
+            history.set_evaluated(connection, client_key, as_of, newest, is_complete=False)
     for batch in chunks(keys, TICKETS_PER_BATCH):
         with reading(engine) as connection:
             histories = history.read_histories(connection, batch)

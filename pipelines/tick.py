@@ -85,7 +85,8 @@ def rehearse_client(
         last = escalations.last_tick(connection, client_key)
     as_of = min(max(start, last or start), end)
     while True:
-        decide(runtime, client_key, rules, as_of, report)
+        # At the end every clock stands at one instant, however often this was killed on the way.
+        decide(runtime, client_key, rules, as_of, report, full=as_of >= end)
         send(runtime, client_key, report)
         on_tick(as_of, report)
         if as_of >= end:
@@ -96,13 +97,19 @@ def rehearse_client(
 
 
 def decide(
-    runtime: Runtime, client_key: str, rules: Rules, as_of: datetime, report: TickReport
+    runtime: Runtime,
+    client_key: str,
+    rules: Rules,
+    as_of: datetime,
+    report: TickReport,
+    *,
+    full: bool = False,
 ) -> None:
-    """Clocks and timers at `as_of`; adds to the report."""
+    """Clocks and timers at `as_of`; adds to the report. `full` also brings clocks there that did not move."""
     client = runtime.settings.client(client_key)
     with reading(runtime.engine) as connection:
         last = escalations.last_tick(connection, client_key)
-    measured = evaluate_client(runtime.engine, client_key, rules, as_of)
+    measured = evaluate_client(runtime.engine, client_key, rules, as_of, full=full)
     report.ticks += 1
     report.tickets += measured.tickets
     report.clocks += measured.clocks

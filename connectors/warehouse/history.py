@@ -68,30 +68,47 @@ def all_ticket_keys(connection: Connection, client_key: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """How far a client's clocks were brought: to which instant, and with which raw record as the newest."""
+    """How far a client's clocks were brought: to which instant, and up to which revision of the history.
+
+    `is_complete` is false where a run that was to bring them there did not come to its end.
+    """
 
     as_of: datetime | None
     raw_id: int
+    is_complete: bool = True
 
 
 def evaluated_up_to(connection: Connection, client_key: str) -> Evaluated:
     """How far the last evaluation came; nothing where there was none."""
     row = connection.execute(
-        select(sync_cursor.c.moved_at, sync_cursor.c.normalised_raw_id).where(
-            *_is_clocks(client_key)
-        )
+        select(
+            sync_cursor.c.moved_at, sync_cursor.c.normalised_raw_id, sync_cursor.c.is_complete
+        ).where(*_is_clocks(client_key))
     ).first()
-    return Evaluated(row.moved_at, row.normalised_raw_id or 0) if row else Evaluated(None, 0)
+    if row is None:
+        return Evaluated(None, 0)
+    return Evaluated(row.moved_at, row.normalised_raw_id or 0, row.is_complete)
 
 
-def set_evaluated(connection: Connection, client_key: str, as_of: datetime, raw_id: int) -> None:
-    """Notes that every clock of a client stands as of `as_of`, with all up to `raw_id` taken in."""
+def set_evaluated(
+    connection: Connection,
+    client_key: str,
+    as_of: datetime,
+    raw_id: int,
+    *,
+    is_complete: bool = True,
+) -> None:
+    """Notes that every clock of a client stands as of `as_of`, with all up to `raw_id` taken in.
+
+    Noted before as well, with `is_complete` false: a run that is killed among the clocks leaves some that
+    have seen more than the next run, at an earlier instant, may see.
+    """
     row = {
         "client_key": client_key,
         "source_key": EVERY_SOURCE,
         "stream": CLOCKS,
         "sequence": 0,
-        "is_complete": True,
+        "is_complete": is_complete,
         "normalised_raw_id": raw_id,
         "moved_at": as_of,
     }
@@ -111,10 +128,10 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
 
     Their history changed, they were created since, or a clock flips by `as_of`; also those that no longer
     count and still have clocks. The cost goes with what changed, not with the history. Where `as_of` lies
-    before the last evaluation, every ticket is due.
+    before the last evaluation, or that one was not finished, every ticket is due.
     """
     last = evaluated_up_to(connection, client_key)
-    if last.as_of is None or as_of < last.as_of:
+    if last.as_of is None or as_of < last.as_of or not last.is_complete:
         return list(
             connection.scalars(select(ticket.c.ticket_key).where(ticket.c.client_key == client_key))
         )
