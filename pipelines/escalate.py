@@ -17,10 +17,11 @@ from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from pipelines.history import told
 from pipelines.messages import decision_body, follow_up_body
-from pipelines.rules import Rules
+from pipelines.rules import Rules, is_reply_metric
 from sla_rules.engine import ClockRow
 from sla_rules.escalation import Decision, Outcome, TicketState, Timer, decide_ticket
 from sla_rules.history import TicketFacts
+from sla_rules.ladder import Ladder
 
 Row = dict[str, Any]
 
@@ -109,6 +110,12 @@ class _Round:
             for policy in rules.policies
             for name, calendar in policy.calendars.items()
         }
+        # Where a source tells no messages, nobody may be paged because "nobody replied".
+        self.ladder_without_replies = rules.ladder.model_copy(
+            update={
+                "steps": tuple(s for s in rules.ladder.steps if not is_reply_metric(s.metric or ""))
+            }
+        )
 
     def settle(self, connection: Connection, keys: Sequence[str], report: EscalationReport) -> None:
         """Decides and writes for some tickets, in the caller's transaction."""
@@ -125,7 +132,7 @@ class _Round:
             state = self._state(key, counting.get(key), events.get(key, []), stored)
             outcomes.append(
                 decide_ticket(
-                    self.rules.ladder,
+                    self._ladder(counting.get(key)),
                     state,
                     rows,
                     stored,
@@ -136,6 +143,10 @@ class _Round:
                 )
             )
         self._write(connection, keys, outcomes, report)
+
+    def _ladder(self, facts: TicketFacts | None) -> Ladder:
+        is_silent = facts is not None and facts.source_key in self.rules.without_messages
+        return self.ladder_without_replies if is_silent else self.rules.ladder
 
     def _state(
         self, key: str, facts: TicketFacts | None, events: Sequence[Any], stored: Sequence[Timer]

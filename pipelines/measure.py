@@ -17,7 +17,7 @@ from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.history import Histories
 from pipelines.history import told
-from pipelines.rules import Rules
+from pipelines.rules import Rules, is_reply_metric
 from sla_rules.engine import ClockRow, evaluate
 from sla_rules.history import Event
 
@@ -93,10 +93,12 @@ def clock_rows(
     facts, events = told(histories)
     flat = [event for own in events.values() for event in own]
     seen = {row["ticket_key"]: row["history_raw_id"] for row in histories.tickets}
+    silent = {f.ticket_key for f in facts if f.source_key in rules.without_messages}
     return [
         _row(clock, client_key, as_of, events[clock.ticket_key])
         | {"history_raw_id": seen[clock.ticket_key]}
         for clock in evaluate(facts, flat, rules.policies, as_of)
+        if clock.ticket_key not in silent or not is_reply_metric(clock.metric)
     ]
 
 

@@ -8,21 +8,29 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from pipelines.settings import Settings, SettingsError, read_text
+from connectors.file_export.mappings import mapping_text
+from pipelines.settings import FileExportSettings, Settings, SettingsError, read_text
 from sla_rules.ladder import Ladder, load_ladder
+from sla_rules.metrics import METRICS
 from sla_rules.on_call import OnCallPlan, load_on_call
 from sla_rules.policy import Policy, check_policies, load_policies
+from transforms.mapping import load_mapping
 from transforms.yaml_faults import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A client's promises, ladder and people on call. `texts`: policy name → the file it came from."""
+    """A client's promises, ladder and people on call.
+
+    `texts`: policy name → the file it came from. `without_messages`: sources that tell no messages (an export
+    of status changes): whether somebody replied there cannot be known, so no reply clock is judged.
+    """
 
     policies: tuple[Policy, ...]
     ladder: Ladder
     on_call: OnCallPlan
     texts: dict[str, str]
+    without_messages: frozenset[str] = frozenset()
 
 
 def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
@@ -53,7 +61,23 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
         _check_levels(client.escalation, ladder, client.on_call, on_call)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    return Rules(tuple(policies), ladder, on_call, texts)
+    return Rules(tuple(policies), ladder, on_call, texts, _without_messages(settings, client_key))
+
+
+def is_reply_metric(metric: str) -> bool:
+    """Whether a metric is judged by messages, so that a source without messages says nothing of it."""
+    return metric in METRICS and METRICS[metric].kind == "message"
+
+
+def _without_messages(settings: Settings, client_key: str) -> frozenset[str]:
+    found = set()
+    for source in settings.client(client_key).sources:
+        if isinstance(source, FileExportSettings):
+            name, text = mapping_text(source.mapping, settings.folder)
+            columns = load_mapping(text, name).columns
+            if columns.comment is None and columns.description is None:
+                found.add(source.id)
+    return frozenset(found)
 
 
 def _check_levels(ladder_name: str, ladder: Ladder, plan_name: str, on_call: OnCallPlan) -> None:
