@@ -8,6 +8,7 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
+from connectors.errors import ConfigurationError
 from connectors.file_export.mappings import mapping_text
 from pipelines.settings import FileExportSettings, Settings, SettingsError, read_text
 from sla_rules.ladder import Ladder, load_ladder
@@ -60,7 +61,7 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
         on_call = load_on_call(text_of("on_call", client.on_call), client.on_call, today)
         _check_levels(client.escalation, ladder, client.on_call, on_call)
     except ValueError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(f"client {client_key}: {error}") from None
     return Rules(tuple(policies), ladder, on_call, texts, _without_messages(settings, client_key))
 
 
@@ -73,8 +74,11 @@ def _without_messages(settings: Settings, client_key: str) -> frozenset[str]:
     found = set()
     for source in settings.client(client_key).sources:
         if isinstance(source, FileExportSettings):
-            name, text = mapping_text(source.mapping, settings.folder)
-            columns = load_mapping(text, name).columns
+            try:
+                name, text = mapping_text(source.mapping, settings.folder)
+                columns = load_mapping(text, name).columns
+            except (ConfigurationError, ValueError) as error:
+                raise SettingsError(f"client {client_key}, source {source.id}: {error}") from None
             if columns.comment is None and columns.description is None:
                 found.add(source.id)
     return frozenset(found)
