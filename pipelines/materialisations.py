@@ -8,6 +8,7 @@ from datetime import datetime
 
 import dagster as dg
 
+from migrations.plan import DECISIONS
 from migrations.reconcile import Reconciliation
 from pipelines.ingest import IngestReport
 from pipelines.problems import Quarantined
@@ -40,7 +41,7 @@ def raw_records(report: IngestReport) -> dg.MaterializeResult:
                 check_name="every_source_answered",
                 asset_key="raw_records",
                 passed=not report.errors,
-                metadata={"errors": [str(error) for error in report.errors]},
+                metadata={"errors": _listed([str(error) for error in report.errors])},
             )
         ],
     )
@@ -120,7 +121,7 @@ def ticks(reports: Sequence[TickReport], as_of: datetime) -> Iterator[dg.Materia
                 check_name="nothing_undelivered",
                 asset_key="deliveries",
                 passed=dead == 0,
-                metadata={"dead": {one.client_key: one.dead for one in reports if one.dead}},
+                metadata={one.client_key: one.dead for one in reports},
             )
         ],
     )
@@ -149,21 +150,30 @@ def compliance_workbook(written: WrittenReport) -> dg.MaterializeResult:
 
 def migration_ledger(closed: Mapping[str, Reconciliation]) -> dg.MaterializeResult:
     """The sums of every configured move, by its id, and what keeps one from closing."""
-    lines = [f"    {name:12} {line}" for name, one in closed.items() for line in one.lines()]
+    rows = [
+        (name, kind, sum(counts.values()), *(counts.get(one, 0) for one in DECISIONS))
+        for name, one in closed.items()
+        for kind, counts in (("mails", one.mails), ("tickets", one.tickets))
+    ]
     faults = [f"{name}: {fault}" for name, one in closed.items() for fault in one.faults]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(one.source_mails for one in closed.values()),
             "tickets_in_target": sum(one.tickets_in_target for one in closed.values()),
             "tickets_verified": sum(one.tickets_verified for one in closed.values()),
-            "sums": dg.MetadataValue.md("\n".join(lines) or "no migration is configured"),
+            "sums": _table(("migration", "of", "all", *DECISIONS), rows),
         },
         check_results=[
             dg.AssetCheckResult(
-                check_name="sums_close", passed=not faults, metadata={"faults": faults}
+                check_name="sums_close", passed=not faults, metadata={"faults": _listed(faults)}
             )
         ],
     )
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """What went wrong, or that nothing did."""
+    return "\n".join(lines) or "none"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
