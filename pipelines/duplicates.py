@@ -5,7 +5,7 @@ Belongs here: which tickets are compared. Does not belong here: comparing (`tran
 
 from sqlalchemy import Engine
 
-from connectors.warehouse import duplicates
+from connectors.warehouse import duplicates, history
 from connectors.warehouse.engine import reading, writing
 from transforms.duplicates import TicketText, find_duplicates
 
@@ -13,9 +13,9 @@ from transforms.duplicates import TicketText, find_duplicates
 def link_duplicates(engine: Engine, client_key: str) -> int:
     """Compares a client's new tickets with what could match; returns how many links changed."""
     with reading(engine) as connection:
-        raw_id = duplicates.newest_history(connection, client_key)
+        revision = history.newest_revision(connection, client_key)
         after = duplicates.compared_up_to(connection, client_key)
-        if raw_id <= after:
+        if revision <= after:
             return 0
         new = duplicates.new_tickets(connection, client_key, after)
         others = duplicates.candidates(
@@ -33,4 +33,4 @@ def link_duplicates(engine: Engine, client_key: str) -> int:
     )
     links = {one.ticket_key: (one.duplicate_of_key, one.reason) for one in found}
     with writing(engine) as connection:
-        return duplicates.write_duplicates(connection, client_key, sorted(keys), links, raw_id)
+        return duplicates.write_duplicates(connection, client_key, sorted(keys), links, revision)

@@ -51,7 +51,7 @@ def evaluate_client(
     report = MeasureReport(client_key, as_of)
     with reading(engine) as connection:
         # First how far the history goes: what is written while the rest is read stays due.
-        newest = history.newest_raw_id(connection, client_key)
+        newest = history.newest_revision(connection, client_key)
         keys = history.all_ticket_keys(connection, client_key) if full else []
         due = history.due_ticket_keys(connection, client_key, as_of)
     keys = list(dict.fromkeys([*keys, *due]))
@@ -92,11 +92,11 @@ def clock_rows(
     """The rows of `sla_clock` of some tickets."""
     facts, events = told(histories)
     flat = [event for own in events.values() for event in own]
-    seen = {row["ticket_key"]: row["history_raw_id"] for row in histories.tickets}
+    seen = {row["ticket_key"]: row["history_revision"] for row in histories.tickets}
     silent = {f.ticket_key for f in facts if f.source_key in rules.without_messages}
     return [
         _row(clock, client_key, as_of, events[clock.ticket_key])
-        | {"history_raw_id": seen[clock.ticket_key]}
+        | {"history_revision": seen[clock.ticket_key]}
         for clock in evaluate(facts, flat, rules.policies, as_of)
         if clock.ticket_key not in silent or not is_reply_metric(clock.metric)
     ]

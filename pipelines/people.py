@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from connectors.warehouse import aliases, loading
+from connectors.warehouse.watermarks import EVERY_SOURCE
 from transforms.identity import Decision, PersonRow, Resolution, known_keys_of, resolve
 from transforms.model import Batch, SourceOrganisation, SourcePerson, SourceTeam, key_of
 
 Row = dict[str, Any]
-
-EVERY_SOURCE = "*"
-"""`source_key` of identities that hold across a client's sources."""
 
 _OWN_KEY = ""
 """Marks an organisation in a `PersonRow` that is named by our key already."""

@@ -144,7 +144,7 @@ def _ticket_row(
         "solved_at": solved_at,
         "closed_at": closed_at,
         "transform_version": origin.transform_version,
-        "history_raw_id": origin.revision,
+        "history_revision": origin.revision,
     }
 
 

@@ -9,44 +9,26 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select
 
+from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
-from connectors.warehouse.tables import comment, sync_cursor, ticket, ticket_link
+from connectors.warehouse.tables import comment, ticket, ticket_link
 from transforms.model import END_STATUSES
 
 Row = dict[str, Any]
-
-EVERY_SOURCE = "*"
-STREAM = "duplicates"
-"""The row of `sync_cursor` that says up to which raw record tickets were compared."""
 
 LONGEST_TEXT = 4_000
 """Characters of a first message that are read for the comparison."""
 
 
 def compared_up_to(connection: Connection, client_key: str) -> int:
-    """The newest raw record whose tickets were compared."""
-    found = connection.scalar(
-        select(sync_cursor.c.normalised_raw_id).where(
-            sync_cursor.c.client_key == client_key,
-            sync_cursor.c.source_key == EVERY_SOURCE,
-            sync_cursor.c.stream == STREAM,
-        )
-    )
-    return int(found or 0)
-
-
-def newest_history(connection: Connection, client_key: str) -> int:
-    """The newest raw record that any ticket of a client was made from."""
-    found = connection.scalar(
-        select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
-    )
-    return int(found or 0)
+    """The newest revision of a client's tickets that was compared."""
+    return watermarks.watermark(connection, client_key, watermarks.DUPLICATES).number
 
 
 def new_tickets(connection: Connection, client_key: str, after: int) -> list[Row]:
-    """Tickets whose history moved after a raw record, with their first message."""
+    """Tickets whose history moved after a revision, with their first message."""
     statement = _with_first_message().where(
-        ticket.c.client_key == client_key, ticket.c.history_raw_id > after
+        ticket.c.client_key == client_key, ticket.c.history_revision > after
     )
     return [dict(row._mapping) for row in connection.execute(statement)]
 
@@ -84,7 +66,7 @@ def write_duplicates(
     client_key: str,
     compared: Sequence[str],
     links: Mapping[str, tuple[str, str]],
-    raw_id: int,
+    revision: int,
 ) -> int:
     """Makes `links` (ticket → primary and reason) the truth about the tickets compared; returns changes."""
     changed = 0
@@ -116,15 +98,9 @@ def write_duplicates(
         for key, (primary, reason) in links.items()
     ]
     changed += upsert(connection, ticket_link, rows)
-    mark = {
-        "client_key": client_key,
-        "source_key": EVERY_SOURCE,
-        "stream": STREAM,
-        "sequence": 0,
-        "is_complete": True,
-        "normalised_raw_id": raw_id,
-    }
-    upsert(connection, sync_cursor, [mark])
+    watermarks.set_watermark(
+        connection, client_key, watermarks.DUPLICATES, watermarks.Watermark(revision)
+    )
     return changed
 
 

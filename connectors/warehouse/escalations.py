@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
+from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import select_in, upsert
 from connectors.warehouse.history import does_not_count
 from connectors.warehouse.tables import (
@@ -19,17 +20,12 @@ from connectors.warehouse.tables import (
     escalation,
     organisation,
     sla_clock,
-    sync_cursor,
     ticket,
     timer,
 )
 from transforms.model import END_STATUSES
 
 Row = dict[str, Any]
-
-EVERY_SOURCE = "*"
-TICK = "tick"
-"""The row of `sync_cursor` that says how far a client's timers are settled."""
 
 LOOK_BACK = timedelta(days=2)
 """How long after its solution a paged ticket is still looked at, so that its pages are resolved."""
@@ -135,27 +131,13 @@ def sent_triggers(connection: Connection, message_keys: Iterable[str]) -> dict[s
 
 def last_tick(connection: Connection, client_key: str) -> datetime | None:
     """The instant up to which a client's timers were settled."""
-    return connection.scalar(
-        select(sync_cursor.c.moved_at).where(
-            sync_cursor.c.client_key == client_key,
-            sync_cursor.c.source_key == EVERY_SOURCE,
-            sync_cursor.c.stream == TICK,
-        )
-    )
+    return watermarks.watermark(connection, client_key, watermarks.TICK).at
 
 
 def set_last_tick(connection: Connection, client_key: str, as_of: datetime) -> None:
     """Notes that a client's timers are settled up to `as_of`."""
-    row = {
-        "client_key": client_key,
-        "source_key": EVERY_SOURCE,
-        "stream": TICK,
-        "cursor": None,
-        "sequence": 0,
-        "is_complete": True,
-        "moved_at": as_of,
-    }
-    upsert(connection, sync_cursor, [row])
+    mark = watermarks.Watermark(at=as_of)
+    watermarks.set_watermark(connection, client_key, watermarks.TICK, mark)
 
 
 def next_instant(connection: Connection, client_key: str, after: datetime) -> datetime | None:

@@ -11,22 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, distinct, exists, func, or_, select, union
 
+from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     comment,
     sla_clock,
     sla_policy_version,
-    sync_cursor,
     ticket,
     ticket_change,
     ticket_link,
 )
 
 Row = dict[str, Any]
-
-EVERY_SOURCE = "*"
-CLOCKS = "clocks"
-"""The row of `sync_cursor` that says how far a client's clocks were brought."""
 
 
 @dataclass(slots=True)
@@ -66,61 +62,29 @@ def all_ticket_keys(connection: Connection, client_key: str) -> list[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """How far a client's clocks were brought: to which instant, and up to which revision of the history.
-
-    `is_complete` is false where a run that was to bring them there did not come to its end.
-    """
-
-    as_of: datetime | None
-    raw_id: int
-    is_complete: bool = True
-
-
-def evaluated_up_to(connection: Connection, client_key: str) -> Evaluated:
-    """How far the last evaluation came; nothing where there was none."""
-    row = connection.execute(
-        select(
-            sync_cursor.c.moved_at, sync_cursor.c.normalised_raw_id, sync_cursor.c.is_complete
-        ).where(*_is_clocks(client_key))
-    ).first()
-    if row is None:
-        return Evaluated(None, 0)
-    return Evaluated(row.moved_at, row.normalised_raw_id or 0, row.is_complete)
+def newest_revision(connection: Connection, client_key: str) -> int:
+    """The newest revision of any ticket of a client."""
+    found = connection.scalar(
+        select(func.max(ticket.c.history_revision)).where(ticket.c.client_key == client_key)
+    )
+    return int(found or 0)
 
 
 def set_evaluated(
     connection: Connection,
     client_key: str,
     as_of: datetime,
-    raw_id: int,
+    revision: int,
     *,
     is_complete: bool = True,
 ) -> None:
-    """Notes that every clock of a client stands as of `as_of`, with all up to `raw_id` taken in.
+    """Notes that every clock of a client stands as of `as_of`, with all up to `revision` taken in.
 
     Noted before as well, with `is_complete` false: a run that is killed among the clocks leaves some that
     have seen more than the next run, at an earlier instant, may see.
     """
-    row = {
-        "client_key": client_key,
-        "source_key": EVERY_SOURCE,
-        "stream": CLOCKS,
-        "sequence": 0,
-        "is_complete": is_complete,
-        "normalised_raw_id": raw_id,
-        "moved_at": as_of,
-    }
-    upsert(connection, sync_cursor, [row])
-
-
-def newest_raw_id(connection: Connection, client_key: str) -> int:
-    """The newest raw record that any ticket of a client was made from."""
-    found = connection.scalar(
-        select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
-    )
-    return int(found or 0)
+    mark = watermarks.Watermark(revision, as_of, is_complete)
+    watermarks.set_watermark(connection, client_key, watermarks.CLOCKS, mark)
 
 
 def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) -> list[str]:
@@ -130,8 +94,8 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
     count and still have clocks. The cost goes with what changed, not with the history. Where `as_of` lies
     before the last evaluation, or that one was not finished, every ticket is due.
     """
-    last = evaluated_up_to(connection, client_key)
-    if last.as_of is None or as_of < last.as_of or not last.is_complete:
+    last = watermarks.watermark(connection, client_key, watermarks.CLOCKS)
+    if last.at is None or as_of < last.at or not last.is_complete:
         return list(
             connection.scalars(select(ticket.c.ticket_key).where(ticket.c.client_key == client_key))
         )
@@ -147,9 +111,9 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
         ),
     )
     queries = (
-        select(ticket.c.ticket_key).where(own, ticket.c.history_raw_id > last.raw_id),
+        select(ticket.c.ticket_key).where(own, ticket.c.history_revision > last.number),
         select(ticket.c.ticket_key).where(
-            own, ticket.c.created_at > last.as_of, ticket.c.created_at <= as_of
+            own, ticket.c.created_at > last.at, ticket.c.created_at <= as_of
         ),
         select(sla_clock.c.ticket_key).where(of_client, sla_clock.c.next_check_at <= as_of),
         select(sla_clock.c.ticket_key).where(of_client, sla_clock.c.ticket_key.in_(linked)),
@@ -158,14 +122,6 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
     for query in queries:
         found.update(dict.fromkeys(connection.scalars(query.distinct())))
     return sorted(found)
-
-
-def _is_clocks(client_key: str) -> tuple[Any, ...]:
-    return (
-        sync_cursor.c.client_key == client_key,
-        sync_cursor.c.source_key == EVERY_SOURCE,
-        sync_cursor.c.stream == CLOCKS,
-    )
 
 
 def read_histories(connection: Connection, ticket_keys: Sequence[str]) -> Histories:

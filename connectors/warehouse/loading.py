@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, exists, func, select, update
 
+from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     agent,
@@ -23,7 +24,6 @@ from connectors.warehouse.tables import (
     quarantine,
     satisfaction_rating,
     sla_clock,
-    sync_cursor,
     team,
     ticket,
     ticket_change,
@@ -35,10 +35,6 @@ Row = Mapping[str, Any]
 
 _OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating)
 
-EVERY_SOURCE = "*"
-REVISIONS = "revisions"
-"""The row of `sync_cursor` that counts the transactions which wrote a client's tickets."""
-
 
 def next_revision(connection: Connection, client_key: str) -> int:
     """The number of this transaction among those that write a client's tickets.
@@ -47,31 +43,14 @@ def next_revision(connection: Connection, client_key: str) -> int:
     without any record. Here later commits have greater numbers, since writers of one client wait for each
     other from this call on. Call it first in the transaction.
     """
-    counted = (
-        update(sync_cursor)
-        .where(
-            sync_cursor.c.client_key == client_key,
-            sync_cursor.c.source_key == EVERY_SOURCE,
-            sync_cursor.c.stream == REVISIONS,
-        )
-        .values(normalised_raw_id=sync_cursor.c.normalised_raw_id + 1)
-        .returning(sync_cursor.c.normalised_raw_id)
-    )
-    revision: int | None = connection.scalar(counted)
+    revision = watermarks.count_up(connection, client_key, watermarks.REVISIONS)
     if revision is None:
-        last = connection.scalar(
-            select(func.max(ticket.c.history_raw_id)).where(ticket.c.client_key == client_key)
+        newest = connection.scalar(
+            select(func.max(ticket.c.history_revision)).where(ticket.c.client_key == client_key)
         )
-        first = {
-            "client_key": client_key,
-            "source_key": EVERY_SOURCE,
-            "stream": REVISIONS,
-            "sequence": 0,
-            "is_complete": True,
-            "normalised_raw_id": last or 0,
-        }
-        upsert(connection, sync_cursor, [first], update=False)
-        revision = connection.scalar(counted)
+        first = watermarks.Watermark(newest or 0)
+        watermarks.set_watermark(connection, client_key, watermarks.REVISIONS, first, update=False)
+        revision = watermarks.count_up(connection, client_key, watermarks.REVISIONS)
     assert revision is not None, "the row was just made"
     return revision
 

@@ -229,11 +229,11 @@ ticket = Table(
     _at("solved_at"),
     _at("closed_at"),
     _text("transform_version", required=True),
-    _number("history_raw_id"),
+    _number("history_revision"),
     Index(None, "client_key", "created_at"),
     Index(None, "client_key", "source_key", "remote_id"),
     Index(None, "client_key", "external_id"),
-    Index(None, "client_key", "history_raw_id"),
+    Index(None, "client_key", "history_revision"),
 )
 
 comment = Table(
@@ -335,8 +335,8 @@ article = Table(
     Index(None, "client_key"),
 )
 
-# `history_raw_id` of a ticket is the newest raw record that its rows were made from; a clock keeps the one it
-# was evaluated with. Where they differ the history moved, whatever the wall clocks say.
+# `history_revision` of a ticket is the number of the transaction that wrote it last (`loading.next_revision`); a
+# clock keeps the one it was evaluated with. Where they differ the history moved, whatever the wall clocks say.
 
 ticket_link = Table(
     "ticket_link",
@@ -388,7 +388,7 @@ sla_clock = Table(
     _flag("is_at_risk"),
     _at("next_check_at"),
     _at("evaluated_at", required=True),
-    _number("history_raw_id"),
+    _number("history_revision"),
     Index(None, "client_key", "state"),
     Index(None, "client_key", "next_check_at"),
 )
@@ -550,10 +550,10 @@ OPERATIONAL: dict[str, frozenset[str]] = {
     "raw_record": frozenset({"raw_id", "fetched_at", "location"}),
     "sync_cursor": frozenset({"cursor", "sequence", "moved_at", "normalised_raw_id"}),
     "quarantine": frozenset({"seen_at"}),
-    "ticket": frozenset({"history_raw_id"}),
+    "ticket": frozenset({"history_revision"}),
     "ticket_change": frozenset({"recorded_at"}),
     "sla_policy_version": frozenset({"loaded_at"}),
-    "sla_clock": frozenset({"evaluated_at", "history_raw_id"}),
+    "sla_clock": frozenset({"evaluated_at", "history_revision"}),
     "delivery": frozenset(
         {
             "attempts",

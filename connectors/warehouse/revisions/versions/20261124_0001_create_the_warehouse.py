@@ -351,7 +351,7 @@ def upgrade() -> None:
     sa.Column('is_at_risk', sa.Boolean(), nullable=False),
     sa.Column('next_check_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('evaluated_at', types.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('history_raw_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('history_revision', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('ticket_key', 'metric', 'instance', name=op.f('pk_sla_clock'))
     )
     with op.batch_alter_table('sla_clock', schema=None) as batch_op:
@@ -417,13 +417,13 @@ def upgrade() -> None:
     sa.Column('solved_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('closed_at', types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('transform_version', types.SafeText(), nullable=False),
-    sa.Column('history_raw_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('history_revision', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('ticket_key', name=op.f('pk_ticket'))
     )
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_ticket_client_key_created_at'), ['client_key', 'created_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_ticket_client_key_external_id'), ['client_key', 'external_id'], unique=False)
-        batch_op.create_index(batch_op.f('ix_ticket_client_key_history_raw_id'), ['client_key', 'history_raw_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_ticket_client_key_history_revision'), ['client_key', 'history_revision'], unique=False)
         batch_op.create_index(batch_op.f('ix_ticket_client_key_source_key_remote_id'), ['client_key', 'source_key', 'remote_id'], unique=False)
 
     op.create_table('ticket_change',
@@ -497,7 +497,7 @@ def downgrade() -> None:
     op.drop_table('ticket_change')
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_source_key_remote_id'))
-        batch_op.drop_index(batch_op.f('ix_ticket_client_key_history_raw_id'))
+        batch_op.drop_index(batch_op.f('ix_ticket_client_key_history_revision'))
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_external_id'))
         batch_op.drop_index(batch_op.f('ix_ticket_client_key_created_at'))
 
