@@ -244,7 +244,7 @@ def _error_of(error: Error, doing: str) -> ConnectorError:
     response = error.response
     if response is None:
         reason = error.__cause__ or error.__context__
-        cause = str(reason) or type(reason).__name__ if reason else "no reason given"
+        cause = re.sub(r"^\[Errno -?\d+\] ", "", str(reason or "")) or type(reason).__name__
         return UnavailableError(
             f"{doing}: no answer ({cut(one_line(cause), 200)}). Is the address right and reachable from here?"
         )
@@ -256,9 +256,16 @@ def _error_of(error: Error, doing: str) -> ConnectorError:
             _seconds(response.headers.get("Retry-After"), response.headers.get("ratelimit-reset")),
         )
     if status in (401, 403) or "routing key" in said.lower() or "routing_key" in said:
-        return AuthError(f"{doing}: the routing key is refused ({status}): {said}")
+        return AuthError(
+            f"{doing}: the routing key is refused ({status}): {said}. Check the integration key of the service"
+        )
     if status in (404, 410):
         return NotFoundError(f"{doing}: no such address ({status}); check base_url")
+    if status < 300 and status != 202:
+        return UnavailableError(
+            f"{doing}: what answered ({status}) is not PagerDuty: {said}. Is base_url right, and no proxy or "
+            "log-in page in between?"
+        )
     if status >= 500 or status in (202, 408) or status // 100 == 3:
         return UnavailableError(f"{doing}: PagerDuty answered {status}: {said}")
     return RejectedError(f"{doing}: PagerDuty refused it ({status}): {said}", status, said)

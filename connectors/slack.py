@@ -395,7 +395,10 @@ def _error_of(error: SlackApiError, doing: str) -> ConnectorError:
         return UnavailableError(f"{doing}: Slack answered {status} {word}".rstrip())
     if word in _AUTH_WORDS:
         needed = f", needed: {data['needed']}" if data.get("needed") else ""
-        return AuthError(f"{doing}: Slack refuses the token ({word}{needed})")
+        return AuthError(
+            f"{doing}: Slack refuses the token ({word}{needed}). Check the token, its scopes, and that the app is "
+            "installed"
+        )
     if word in _NOT_FOUND_WORDS:
         return NotFoundError(f"{doing}: {word}; check the channel's name and invite the bot to it")
     details = "; ".join((data.get("response_metadata") or {}).get("messages") or ())

@@ -9,6 +9,7 @@ Source: RFC 3501, RFC 9051; RFC 5530 (response codes).
 """
 
 import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -239,8 +240,7 @@ class ImapSession:
             ) from error
         except (OSError, IMAPClientError) as error:
             raise UnavailableError(
-                f"{self.address} cannot be reached: {error or type(error).__name__}; check host and port, "
-                "then try again"
+                f"{self.address} cannot be reached: {self._reason(error)}; check host and port, then try again"
             ) from error
         client.normalise_times = False
         return client
@@ -268,7 +268,9 @@ class ImapSession:
                 " (some providers want an app password or OAuth)"
             ) from error
         except OSError as error:
-            raise UnavailableError(f"{self.address} cut the line during log-in: {error}") from error
+            raise UnavailableError(
+                f"{self.address} gave no answer to the log-in: {self._reason(error)}"
+            ) from error
 
     def _raise_for_text(self, what: str, text: str, *, may_fall_through: bool) -> None:
         """Turns the text of a NO or BAD into an error; the codes are RFC 5530's."""
@@ -280,7 +282,17 @@ class ImapSession:
         if not may_fall_through:
             raise FetchRefusedError(message)
 
+    def _reason(self, error: Exception) -> str:
+        """Why there is no connection, in a few words."""
+        if isinstance(error, socket.gaierror):
+            return "the name does not resolve"
+        if isinstance(error, TimeoutError):
+            return f"silent for {self._timeout.read:g} s (is IMAP spoken there, with TLS as configured?)"
+        return self._clean(getattr(error, "strerror", None) or str(error)) or type(error).__name__
+
     def _clean(self, text: str) -> str:
         """A server's text without the password, should it echo it, and not too long."""
         hidden = text.replace(self._password, "***") if self._password else text
-        return " ".join(hidden.split())[:300]
+        # IMAPClient shows the bytes of an answer as Python writes them.
+        plain = re.sub(r"^b(['\"])(.*)\1$", r"\2", hidden.strip(), flags=re.S)
+        return " ".join(plain.split())[:300]
