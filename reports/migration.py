@@ -4,6 +4,7 @@ Belongs here: adding up ledger rows. Does not belong here: deciding or moving an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,13 @@ class MigrationLedger:
         return {
             str(kind): int(n) for kind, n in self.rows["kind"].value_counts().sort_index().items()
         }
+
+
+def _verified(verification: Any) -> str:
+    """What reading back from the target found; empty where nothing was moved or read."""
+    if not isinstance(verification, dict):
+        return ""
+    return "; ".join(verification.get("faults") or ()) or "equal"
 
 
 def migration_ledger(run_key: str, rows: pd.DataFrame) -> MigrationLedger:
@@ -46,5 +54,7 @@ def migration_ledger(run_key: str, rows: pd.DataFrame) -> MigrationLedger:
         reasons=reasons.sort_values(
             ["items", "kind", "decision", "reason"], ascending=[False, True, True, True]
         ),
-        rows=own.sort_values(["kind", "decision", "remote_id"], kind="stable"),
+        rows=own.assign(verified=own["verification"].map(_verified)).sort_values(
+            ["kind", "decision", "occurred_at", "remote_id"], kind="stable"
+        ),
     )

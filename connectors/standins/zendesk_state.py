@@ -205,7 +205,6 @@ class ZendeskState:
     def _keep_attachments(self, comment: Row) -> None:
         for attachment in comment.get("attachments") or ():
             self.attachments[attachment["id"]] = attachment
-            self._last_id = max(getattr(self, "_last_id", 0), attachment["id"])
 
     def _apply(self, entry: Mapping[str, Any]) -> None:
         handler = getattr(self, f"_apply_{entry['kind']}", None)

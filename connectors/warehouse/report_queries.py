@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Boolean, Connection, Select, case, func, select
+from sqlalchemy import Boolean, Connection, Select, and_, case, func, select
 from sqlalchemy.types import Integer
 
 from connectors.warehouse.tables import (
@@ -331,10 +331,27 @@ def read_policies(connection: Connection, client_key: str) -> pd.DataFrame:
 def read_migration_items(
     connection: Connection, client_key: str, run_key: str | None = None
 ) -> pd.DataFrame:
-    """The migration ledger's rows, of one run or of all."""
+    """The migration ledger's rows, of one run or of all, each with the subject and time of what it is about."""
     columns = [column for column in migration_item.c if column.name != "client_key"]
+    of_mail = and_(
+        migration_item.c.kind == "mail",
+        comment.c.client_key == migration_item.c.client_key,
+        comment.c.source_key == migration_item.c.source_key,
+        comment.c.raw_remote_id == migration_item.c.remote_id,
+    )
     statement = (
-        select(*columns)
+        select(
+            *columns,
+            func.coalesce(comment.c.subject, ticket.c.subject).label("subject"),
+            func.coalesce(comment.c.created_at, ticket.c.created_at, type_=UtcDateTime()).label(
+                "occurred_at"
+            ),
+        )
+        .select_from(
+            migration_item.outerjoin(comment, of_mail).outerjoin(
+                ticket, ticket.c.ticket_key == migration_item.c.ticket_key
+            )
+        )
         .where(migration_item.c.client_key == client_key)
         .order_by(migration_item.c.run_key, migration_item.c.kind, migration_item.c.remote_id)
     )

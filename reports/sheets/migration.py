@@ -3,13 +3,13 @@
 Belongs here: this sheet's layout. Does not belong here: the sums (`reports/migration.py`).
 """
 
-from reports.columns import count, foreign
+from reports.columns import count, foreign, instant
 from reports.migration import MigrationLedger
 from reports.records import records
 from reports.sheet_writer import SheetWriter
 
 TITLE = "Migration"
-WIDTHS = (10, 46, 12, 10, 18, 50, 48)
+WIDTHS = (10, 46, 12, 17, 44, 16, 12, 30, 44)
 NOTE = (
     "Every item of the old inbox is listed once with what was decided and what became of it; the sums of a kind "
     "add up to all its items."
@@ -50,12 +50,14 @@ def write(writer: SheetWriter, ledger: MigrationLedger) -> None:
     writer.table(
         [
             foreign("Kind", "kind"),
-            foreign("Old id", "remote_id"),
+            foreign("Subject", "subject"),
             foreign("Decision", "decision"),
-            foreign("State", "state"),
-            foreign("New id", "target_remote_id"),
-            foreign("External id", "external_id"),
+            instant("Sent or opened", "occurred_at"),
             foreign("Reason", "reason"),
+            foreign("New ticket", "target_remote_id"),
+            foreign("State", "state"),
+            foreign("Read back", "verified"),
+            foreign("Old id", "remote_id"),
         ],
         records(ledger.rows),
         is_filtered=True,
