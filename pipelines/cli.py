@@ -336,7 +336,10 @@ app.add_typer(db_app, name="db")
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command; a user's mistake gives a sentence and an exit code, never a traceback."""
-    sys.exit(_run(lambda: app(args=arguments, prog_name="deskbridge", standalone_mode=False)))
+    code = _run(lambda: app(args=arguments, prog_name="deskbridge", standalone_mode=False))
+    if code == STOPPED:
+        terminal.warn("stopped; what was committed stays, the next run goes on from there")
+    sys.exit(code)
 
 
 def _run(call: Callable[[], Any]) -> int:
@@ -351,7 +354,6 @@ def _run(call: Callable[[], Any]) -> int:
         error.show()
         return WRONG_USE
     except (KeyboardInterrupt, typer.Abort):
-        terminal.warn("stopped; what was committed stays, the next run goes on from there")
         return STOPPED
     except BrokenPipeError:
         # The reader had seen enough (`| head`); Python would complain once more when it flushes at its end.
