@@ -124,12 +124,9 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def open_desk(small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeskMaker:
+@pytest.fixture(scope="session")
+def open_desk(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> DeskMaker:
     """Opens a desk on an engine of the test's choice."""
-    # A documented hour in a second: limits and jobs are met, but not waited for.
-    monkeypatch.setattr("pipelines.demo.servers.TIME_SCALE", 3600)
-    numbers = iter(range(1_000))
 
     @contextmanager
     def opened(
@@ -139,14 +136,18 @@ def open_desk(small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         edit: Callable[[str], str] = str,
         world: Path | None = None,
     ) -> Iterator[Desk]:
-        folder = DemoFolder(tmp_path / f"desk-{next(numbers)}")
-        folder.servers.mkdir(parents=True)
+        folder = DemoFolder(tmp_path_factory.mktemp("desk"))
+        folder.servers.mkdir()
         shutil.copytree(world or small_world, folder.world)
         folder.set_clock(BEFORE_MIGRATION)
         with ExitStack() as stack:
-            servers = {
-                name: stack.enter_context(server) for name, server in stand_ins(folder, ports or {})
-            }
+            with pytest.MonkeyPatch.context() as patch:
+                # A documented hour in a second: limits and jobs are met, but not waited for.
+                patch.setattr("pipelines.demo.servers.TIME_SCALE", 3600)
+                servers = {
+                    name: stack.enter_context(server)
+                    for name, server in stand_ins(folder, ports or {})
+                }
             settings = configured(folder, servers, engine, edit)
             yield Desk(folder, servers, engine, runtime_on(engine, settings))
 
@@ -192,3 +193,14 @@ def new_engine(tmp_path: Path) -> Iterator[Callable[[], Engine]]:
     yield make
     for engine in engines:
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def done(open_desk: DeskMaker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A desk on SQLite whose job is done; for tests that only read."""
+    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('done') / 'warehouse.db'}")
+    upgrade(engine)
+    with open_desk(engine) as desk:
+        desk.run_job()
+        yield desk
+    engine.dispose()
