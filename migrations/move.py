@@ -19,6 +19,7 @@ from connectors.contract import (
 from connectors.warehouse import aliases, ledger, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
+from migrations.plan import REFUSED
 from transforms.mail import parse
 
 Row = dict[str, Any]
@@ -88,7 +89,7 @@ def _record(
             settled[item["ticket_key"]] = item | {
                 "state": "done",
                 "decision": "held",
-                "reason": f"the target refused it: {result.reason}",
+                "reason": f"{REFUSED}: {result.reason}",
             }
         elif result is not None:
             settled[item["ticket_key"]] = item | {"state": "done", "target_remote_id": result}

@@ -26,6 +26,9 @@ DECISIONS = ("moved", "merged", "held", "excluded")
 """What can become of a source record. Each record gets exactly one."""
 
 
+REFUSED = "the target refused it"
+"""How the reason of a conversation begins that the target did not take."""
+
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """What a mail without any readable date carries (see `transforms.mail`)."""
 
@@ -60,9 +63,10 @@ def make_plan(
     rules: Sequence[ExclusionRule],
     now: datetime,
 ) -> Plan:
-    """Writes a decision for every mail that the ledger does not know yet, and for their tickets.
+    """Writes a decision for every mail of the source and for their conversations.
 
-    Decisions that stand are kept: planning twice changes nothing, planning after new mails adds theirs.
+    Planned again it decides anew, by the rules as they are now, about all that did not set out yet; what was
+    moved, is on its way or was refused by the target keeps its line. Planning twice changes nothing.
 
     Raises:
         DataError: mails of the source are neither a comment nor in quarantine (it was not normalised).
@@ -70,17 +74,47 @@ def make_plan(
     run_key = run_key_of(client_key, source_key, target_key)
     with writing(engine) as connection:
         mails, tickets = _decide(connection, client_key, source_key, run_key, rules)
-        digest = hashlib.sha256(canonical_json([mails, tickets]).encode()).hexdigest()
-        ledger.open_run(connection, run_key, client_key, source_key, target_key, digest, now)
-        ledger.add_items(connection, [*tickets, *mails])
+        _write(connection, run_key, [*tickets, *mails])
         stored = ledger.items(connection, run_key, "mail")
         stored_tickets = ledger.items(connection, run_key, "ticket")
+        digest = _digest([*stored_tickets, *stored])
+        ledger.open_run(connection, run_key, client_key, source_key, target_key, digest, now)
     return Plan(
         run_key,
         digest,
         dict(Counter(item["decision"] for item in stored)),
         dict(Counter(item["decision"] for item in stored_tickets)),
         dict(Counter(f"{item['decision']}: {item['reason'] or '-'}" for item in stored)),
+    )
+
+
+def _write(connection: Connection, run_key: str, decided: Sequence[Row]) -> None:
+    """Writes what is undecided or may be decided anew; lines that nothing stands behind any more go."""
+    stored = [
+        *ledger.items(connection, run_key, "ticket"),
+        *ledger.items(connection, run_key, "mail"),
+    ]
+    settled = {item["ticket_key"] for item in stored if _has_set_out(item)}
+    kept = {(i["kind"], i["remote_id"]) for i in stored if i["ticket_key"] in settled}
+    fresh = [row for row in decided if (row["kind"], row["remote_id"]) not in kept]
+    wanted = {(row["kind"], row["remote_id"]) for row in fresh}
+    gone = [item for item in stored if (item["kind"], item["remote_id"]) not in kept | wanted]
+    ledger.remove_items(connection, run_key, gone)
+    ledger.set_items(connection, fresh)
+
+
+def _digest(items: Sequence[Row]) -> str:
+    """One hash for what the plan says; moving does not change it."""
+    fields = ("kind", "remote_id", "ticket_key", "external_id", "decision", "reason")
+    lines = [[item[field] for field in fields] for item in items]
+    return hashlib.sha256(canonical_json(lines).encode()).hexdigest()
+
+
+def _has_set_out(item: Row) -> bool:
+    return item["kind"] == "ticket" and (
+        item["state"] == "sending"
+        or item["target_remote_id"] is not None
+        or (item["reason"] or "").startswith(REFUSED)
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from connectors.warehouse.bulk import chunks, select_in, upsert
 from connectors.warehouse.tables import (
@@ -35,7 +35,7 @@ def open_run(
     plan_sha256: str,
     started_at: datetime,
 ) -> None:
-    """Notes that a run exists; a run that exists already is left as it is."""
+    """Notes that a run exists, and by which plan; state and start of one that exists are left as they are."""
     row = {
         "run_key": run_key,
         "client_key": client_key,
@@ -45,7 +45,7 @@ def open_run(
         "state": "open",
         "started_at": started_at,
     }
-    upsert(connection, migration_run, [row], update=False)
+    upsert(connection, migration_run, [row], keep=("state", "started_at"))
 
 
 def close_run(connection: Connection, run_key: str, state: str, ended_at: datetime) -> None:
@@ -67,9 +67,17 @@ def runs(connection: Connection, client_key: str) -> list[Row]:
     return [dict(row._mapping) for row in rows]
 
 
-def add_items(connection: Connection, items: Iterable[Row]) -> int:
-    """Adds items that the ledger does not know yet; what it knows stays as it is."""
-    return upsert(connection, migration_item, items, update=False)
+def remove_items(connection: Connection, run_key: str, gone: Sequence[Row]) -> None:
+    """Removes lines of records that are not there any more (a conversation that was joined to another)."""
+    for kind in ("mail", "ticket"):
+        for chunk in chunks([one["remote_id"] for one in gone if one["kind"] == kind], 500):
+            connection.execute(
+                delete(migration_item).where(
+                    migration_item.c.run_key == run_key,
+                    migration_item.c.kind == kind,
+                    migration_item.c.remote_id.in_(chunk),
+                )
+            )
 
 
 def set_items(connection: Connection, items: Iterable[Row]) -> int:
