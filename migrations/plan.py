@@ -42,7 +42,7 @@ class Plan:
     mails: dict[str, int]
     tickets: dict[str, int]
     reasons: dict[str, int]
-    """`decision: reason` → how many mails."""
+    """`decision: reason`, or the decision alone → how many mails."""
 
 
 def run_key_of(client_key: str, source_key: str, target_key: str) -> str:
@@ -84,7 +84,7 @@ def make_plan(
         digest,
         dict(Counter(item["decision"] for item in stored)),
         dict(Counter(item["decision"] for item in stored_tickets)),
-        dict(Counter(f"{item['decision']}: {item['reason'] or '-'}" for item in stored)),
+        dict(Counter(_in_words(item) for item in stored)),
     )
 
 
@@ -155,6 +155,14 @@ def _decide(
             row["state"] = "planned"
         mails.append(row | {"decision": decision, "reason": reason})
     return mails, _ticket_items(client_key, source_key, run_key, mails)
+
+
+def _in_words(item: Row) -> str:
+    """Decision and reason as they are counted: each copy names its original, which is no reason of its own."""
+    reason = item["reason"] or ""
+    if item["decision"] == "merged":
+        reason = "copy of another mail"
+    return f"{item['decision']}: {reason}" if reason else str(item["decision"])
 
 
 def _decision(

@@ -6,7 +6,7 @@ Nothing is changed: not even an embedded warehouse is made where there is none y
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,11 @@ class Checked:
     result: CheckResult
 
 
-def check_everything(settings: Settings) -> Iterator[Checked]:
-    """Results in the order of the configuration; one that fails leaves the others alone."""
+def check_everything(settings: Settings, clients: Sequence[str]) -> Iterator[Checked]:
+    """Results for the warehouse and some clients, in their order; one that fails leaves the others alone."""
     checks = [("-", "warehouse", lambda: _warehouse(settings))]
-    for client_key, client in settings.clients.items():
+    for client_key in clients:
+        client = settings.client(client_key)
         checks += [(client_key, *check) for check in _of_client(settings, client_key, client)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = [pool.submit(check) for _, _, check in checks]
@@ -97,7 +98,9 @@ def _rules(settings: Settings, client_key: str) -> CheckResult:
         return CheckResult(name, works=False, detail=str(error))
     names = ", ".join(f"{policy.name} ({policy.version})" for policy in rules.policies)
     live = settings.client(client_key).live_from
-    detail = f"{names}; live from {live.isoformat() if live else 'never: nobody is paged'}"
+    detail = (
+        f"{names}; {f'live from {live.isoformat()}' if live else 'not live yet: nobody is paged'}"
+    )
     return CheckResult(name, works=True, detail=detail)
 
 

@@ -23,8 +23,8 @@ from transforms.yaml_faults import did_you_mean
 class Rules:
     """A client's promises, ladder and people on call.
 
-    `texts`: policy name → the file it came from. `without_messages`: sources that tell no messages (an export
-    of status changes): whether somebody replied there cannot be known, so no reply clock is judged.
+    `texts`: policy name → the file it came from. `without_messages`: sources that tell no public answers (an
+    export of status changes, a plain list): whether somebody replied cannot be known, so no reply clock is judged.
     """
 
     policies: tuple[Policy, ...]
@@ -66,7 +66,7 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
 
 
 def is_reply_metric(metric: str) -> bool:
-    """Whether a metric is judged by messages, so that a source without messages says nothing of it."""
+    """Whether a metric is judged by messages, so that a source without answers says nothing of it."""
     return metric in METRICS and METRICS[metric].kind == "message"
 
 
@@ -76,10 +76,11 @@ def _without_messages(settings: Settings, client_key: str) -> frozenset[str]:
         if isinstance(source, FileExportSettings):
             try:
                 name, text = mapping_text(source.mapping, settings.folder)
-                columns = load_mapping(text, name).columns
+                mapping = load_mapping(text, name)
             except (ConfigurationError, ValueError) as error:
                 raise SettingsError(f"client {client_key}, source {source.id}: {error}") from None
-            if columns.comment is None and columns.description is None:
+            # A description is the customer's own; without public answers nobody can be seen to reply.
+            if mapping.columns.comment is None or not mapping.comments_are_public:
                 found.add(source.id)
     return frozenset(found)
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from connectors.warehouse.engine import reading
@@ -32,8 +33,10 @@ clients:
 """
 
 
-def clocks_and_steps(folder: Path, more_columns: str, header: str, cells: str) -> tuple[set, set]:
-    (folder / "mapping.yaml").write_text(MAPPING.replace("%s", more_columns))
+def clocks_and_steps(
+    folder: Path, more_columns: str, header: str, cells: str, more: str = ""
+) -> tuple[set, set]:
+    (folder / "mapping.yaml").write_text(MAPPING.replace("%s", more_columns) + more)
     (folder / "deskbridge.yaml").write_text(CONFIG)
     (folder / "export.csv").write_text(
         f"id,at,state,prio{header}\n7,2026-11-04 12:00,New,1{cells}\n"
@@ -55,7 +58,16 @@ def test_an_export_without_messages_is_judged_by_its_resolution_alone(tmp_path: 
     assert not steps & {"l1", "l2", "response_at_risk", "response_breached"}
 
 
-def test_an_export_with_messages_is_judged_by_its_replies_too(tmp_path: Path) -> None:
-    metrics, steps = clocks_and_steps(tmp_path, ", comment: text", ",text", ",Help")
+@pytest.mark.parametrize("column", ["description", "comment"])
+def test_the_customers_words_and_private_notes_are_no_answers(tmp_path: Path, column: str) -> None:
+    metrics, steps = clocks_and_steps(tmp_path, f", {column}: text", ",text", ",Help")
+    assert metrics == {"resolution"}
+    assert not steps & {"l1", "l2"}
+
+
+def test_an_export_with_public_answers_is_judged_by_its_replies_too(tmp_path: Path) -> None:
+    metrics, steps = clocks_and_steps(
+        tmp_path, ", comment: text", ",text", ",Help", "comments_are_public: true\n"
+    )
     assert metrics == {"first_reply", "resolution"}
     assert {"l1", "l2", "l3"} <= steps
