@@ -21,7 +21,7 @@ from pipelines.cli_options import (
 )
 
 
-def check(config: Config = None, json: Json = False) -> None:
+def check(config: Config = None, client: Client = None, json: Json = False) -> None:
     """Check every connection, credential and rule file.
 
     Reads only, changes nothing, wakes nobody. Each line says what works, what does not, and why; exit code 1
@@ -30,7 +30,8 @@ def check(config: Config = None, json: Json = False) -> None:
     from pipelines.check import check_everything
     from pipelines.settings import load_settings
 
-    results = list(check_everything(load_settings(config)))
+    settings = load_settings(config)
+    results = list(check_everything(settings, clients_of(settings, client)))
     if json:
         terminal.as_json(
             [
