@@ -150,7 +150,7 @@ class PeopleLoader:
         known = aliases.known_keys(
             connection, self.client_key, EVERY_SOURCE, "organisation_identity", every
         )
-        rows: dict[str, Row] = {}
+        rows = self._organisations_of_others(connection, known.values())
         for one in sorted(new, key=lambda o: o.remote_id):
             own = identities[one.remote_id]
             key = next((known[i] for i in own if i in known), None)
@@ -158,7 +158,9 @@ class PeopleLoader:
             known.update(dict.fromkeys(own, key))
             self.organisation[one.remote_id] = key
             row = rows.setdefault(key, self._organisation_row(key, one))
+            row["name"] = max(row["name"], one.name, key=lambda n: (len(n.split()), len(n), n))
             row["domains"] = sorted({*row["domains"], *one.domains})
+            row["external_id"] = row["external_id"] or one.external_id
         aliases.set_aliases(
             connection,
             self.client_key,
@@ -176,6 +178,18 @@ class PeopleLoader:
             "same domain or name",
         )
         return loading.write_people(connection, organisations=list(rows.values()))
+
+    def _organisations_of_others(
+        self, connection: Connection, keys: Iterable[str]
+    ) -> dict[str, Row]:
+        """Present rows of organisations that other sources know as well: none of them overwrites another.
+
+        One that this source alone knows is as this source tells it now.
+        """
+        sources = aliases.sources_of(connection, self.client_key, "organisation", keys)
+        shared = [key for key, known_to in sources.items() if known_to - {self.source_key}]
+        rows = loading.read_organisations(connection, shared)
+        return {key: {**row, "domains": list(row["domains"] or ())} for key, row in rows.items()}
 
     def _load_teams(self, connection: Connection, teams: Sequence[SourceTeam]) -> int:
         new = [one for one in teams if one.remote_id not in self.team]

@@ -77,3 +77,16 @@ def all_keys(connection: Connection, client_key: str, source_key: str, kind: str
         )
     )
     return {row.remote_id: row.entity_key for row in rows}
+
+
+def sources_of(
+    connection: Connection, client_key: str, kind: str, keys: Iterable[str]
+) -> dict[str, set[str]]:
+    """Our key → the sources that know the thing."""
+    statement = select(entity_alias.c.entity_key, entity_alias.c.source_key).where(
+        entity_alias.c.client_key == client_key, entity_alias.c.kind == kind
+    )
+    found: dict[str, set[str]] = {}
+    for row in select_in(connection, statement, entity_alias.c.entity_key, keys):
+        found.setdefault(row.entity_key, set()).add(row.source_key)
+    return found

@@ -191,6 +191,16 @@ def read_agents(connection: Connection, agent_keys: Iterable[str]) -> dict[str, 
     return {row.agent_key: dict(row._mapping) for row in rows}
 
 
+def read_organisations(
+    connection: Connection, organisation_keys: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The present rows of some organisations."""
+    rows = select_in(
+        connection, select(organisation), organisation.c.organisation_key, organisation_keys
+    )
+    return {row.organisation_key: dict(row._mapping) for row in rows}
+
+
 def contact_decisions(connection: Connection, client_key: str) -> list[dict[str, Any]]:
     """What people decided about pairs of contacts."""
     rows = connection.execute(

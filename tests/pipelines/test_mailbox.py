@@ -17,11 +17,15 @@ from connectors.warehouse.tables import (
     comment,
     entity_alias,
     quarantine,
+    sla_clock,
     ticket,
     ticket_link,
 )
 from pipelines.demo.folder import CLIENT
+from pipelines.measure import evaluate_client
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
+from pipelines.rules import load_rules
+from pipelines.settings import load_settings
 from pipelines.sync import sync_source
 from transforms.mail import MailboxPolicy
 from transforms.threads import ThreadPolicy
@@ -256,3 +260,55 @@ def test_killed_between_moving_mails_nothing_is_lost(
     derived = ("ticket", "comment", "ticket_change", "entity_alias", "contact")
     found, expected = sqlite_box.checksums(), calm.checksums()
     assert {name: found[name] for name in derived} == {name: expected[name] for name in derived}
+
+
+def test_a_renumbered_folder_changes_nothing(desk):
+    desk.ingest("info")
+    sums, tickets = desk.checksums(), desk.rows(select(ticket).order_by(ticket.c.ticket_key))
+    for name in ("INBOX", "Sent"):
+        desk.servers["imap"].store.folder(name).renumber()
+
+    report = desk.ingest("info")
+
+    (outcome,) = report.sources
+    assert outcome.sync.total("seen") > 90
+    assert outcome.sync.total("stored") == 0
+    assert desk.checksums() == sums
+    assert desk.rows(select(ticket).order_by(ticket.c.ticket_key)) == tickets
+
+
+def test_silence_solves_a_ticket_and_its_clocks_stop(box, tmp_path):
+    """No mail comes; only time passes."""
+    config = tmp_path / "deskbridge.yaml"
+    source = "{id: box, type: mbox, path: box.mbox}"
+    config.write_text(f"clients: {{{CLIENT}: {{time_zone: Etc/UTC, sources: [{source}]}}}}")
+    rules = load_rules(load_settings(config), CLIENT, NOW.date())
+    agent = "Help <help@shop.example>"
+    box.add(
+        mail("question", 0, "Where is my order?"),
+        mail(
+            "answer",
+            30,
+            "Re: Where is my order?",
+            references="question",
+            sender=agent,
+            to="ada@buyer.example",
+        ),
+    )
+    box.take_in()
+    evaluate_client(box.engine, CLIENT, rules, NOW)
+    (row,) = box.rows(select(ticket))
+    assert (row.status, row.solved_at) == ("pending", None)
+
+    later = NOW + timedelta(days=8)
+    box.take_in(later)
+    evaluate_client(box.engine, CLIENT, rules, later)
+
+    answered = START + timedelta(minutes=30)
+    (row,) = box.rows(select(ticket))
+    assert (row.status, row.solved_at) == ("solved", answered)
+    (clock,) = box.rows(select(sla_clock).where(sla_clock.c.metric == "resolution"))
+    assert (clock.state, clock.stopped_at) == ("met", answered)
+    sums = box.checksums()
+    box.take_in(later)
+    assert box.checksums() == sums
