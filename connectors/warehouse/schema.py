@@ -10,10 +10,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
 from connectors.errors import ConfigurationError
 from connectors.warehouse.engine import reading, shown_url, writing
+from connectors.warehouse.tables import metadata
 
 _REVISIONS = Path(__file__).parent / "revisions"
 
@@ -50,13 +51,21 @@ def upgrade(engine: Engine) -> None:
 
 
 def refuse_unknown(engine: Engine, current: str | None) -> None:
-    """Raises ConfigurationError where a warehouse is at a revision that this code does not have."""
+    """Raises ConfigurationError where a database is not ours: of a newer version, or of another program."""
     known = {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
     if current is not None and current not in known:
         raise ConfigurationError(
             f"the warehouse {shown_url(engine.url)} is at revision {current}, which this version does not know: a "
             "newer Deskbridge made it. Install that one, or name another warehouse"
         )
+    if current is None:
+        with reading(engine) as connection:
+            others = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+        if others:
+            raise ConfigurationError(
+                f"{shown_url(engine.url)} is the database of another program: it has tables ({', '.join(others[:5])}) "
+                "but no revision of ours. Name another in `warehouse`"
+            )
 
 
 def prepare(engine: Engine) -> None:

@@ -6,11 +6,13 @@ import os
 import re
 import resource
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -404,6 +406,33 @@ def test_a_warehouse_of_a_newer_version_is_left_alone(command: list[str], tmp_pa
     shown = " ".join(re.sub("[│┃]", " ", ran.out + ran.err).split())
     assert "revision 9999" in shown
     assert "newer Deskbridge made it" in shown or command == ["check"]
+
+
+@pytest.mark.parametrize("command", [["sync"], ["check"], ["db", "upgrade"]], ids=lambda c: c[0])
+def test_another_programs_database_is_left_alone(command: list[str], tmp_path: Path) -> None:
+    folder = CommandFolder(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("CREATE TABLE ticket (id)")
+    ran = folder.run(*command)
+    assert ran.code == (1 if command == ["check"] else 2)
+    if command != ["check"]:
+        assert ran.errors == (
+            "<folder>/warehouse.db is the database of another program: it has tables (ticket) but no revision "
+            "of ours. Name another in `warehouse`"
+        )
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("ticket",)]
+
+
+def test_a_silent_postgresql_is_given_up(silent_port: int, tmp_path: Path) -> None:
+    url = f"postgresql://desk@127.0.0.1:{silent_port}/desk?connect_timeout=2"
+    folder = CommandFolder(tmp_path, CONFIGURATION.replace("sqlite:///warehouse.db", url))
+    started = time.monotonic()
+    ran = folder.run("sync")
+    assert time.monotonic() - started < 8
+    assert (ran.code, folder.new_files()) == (1, set())
+    assert "timeout" in ran.errors
+    assert ran.errors.endswith("Is the server running, and are host and port right?")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
