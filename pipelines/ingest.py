@@ -12,11 +12,14 @@ from connectors.errors import ConnectorError
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
+from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
+from pipelines.triage import triaged
 from pipelines.wiring import label_of, sources_of, wire
 from transforms.identity import region_of_zone
+from transforms.model import Batch
 
 Progress = Callable[[str, str, int], None]
 """(source, what, how many so far)"""
@@ -58,10 +61,12 @@ def ingest_client(
     A source that fails is reported and leaves the others alone; what it committed before stays.
 
     Raises:
-        SettingsError: no such client or source, or a mapping file is wrong: before anything is pulled.
+        SettingsError: no such client or source, or a mapping or policy file is wrong: before anything is
+            pulled.
     """
     report = IngestReport(client_key)
     sources = sources_of(runtime.settings, client_key, only)
+    triage_rules(runtime.settings, client_key)
     wired = {
         source.id: wire(runtime.settings, client_key, source, runtime.now) for source in sources
     }
@@ -90,16 +95,18 @@ def normalise(
     """Normalises what is new in one source, mailbox or not."""
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
 
+    rules = triage_rules(runtime.settings, client_key)
+
     def on_batch(done: NormaliseReport) -> None:
         progress(source_key, "tickets", done.tickets)
 
+    def finish(batch: Batch) -> Batch:
+        return triaged(batch, rules, source_key)
+
+    work = (runtime.engine, client_key, source_key)
     if isinstance(transform, MailTransform):
-        return normalise_mailbox(
-            runtime.engine, client_key, source_key, transform, runtime.now, on_batch, region
-        )
-    return normalise_source(
-        runtime.engine, client_key, source_key, transform, runtime.now, on_batch, region
-    )
+        return normalise_mailbox(*work, transform, runtime.now, on_batch, region, finish)
+    return normalise_source(*work, transform, runtime.now, on_batch, region, finish)
 
 
 def _pull(

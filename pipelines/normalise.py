@@ -109,10 +109,12 @@ def normalise_source(
     now: Callable[[], datetime],
     on_batch: Callable[[NormaliseReport], None] = lambda _report: None,
     region: str | None = None,
+    finish: Callable[[Batch], Batch] = lambda batch: batch,
 ) -> NormaliseReport:
     """Normalises every ticket that has a new raw version, in batches; then marks the versions as taken in.
 
-    Killed anywhere, the next call does the unmarked work again and ends with the same rows.
+    Killed anywhere, the next call does the unmarked work again and ends with the same rows. `finish` is what
+    the client's own rules make of each batch (triage).
     """
     report = NormaliseReport(client_key, source_key)
     streams = (*transform.reference_streams, *transform.ticket_streams)
@@ -135,7 +137,7 @@ def normalise_source(
                 )
                 for stream in transform.ticket_streams
             }
-        batch = transform.normalise(records)
+        batch = finish(transform.normalise(records))
         with writing(engine) as connection:
             report.add(batch, write_batch(connection, batch, records, origin, people))
         on_batch(report)

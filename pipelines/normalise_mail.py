@@ -16,7 +16,7 @@ from pipelines.mail_keys import give_keys
 from pipelines.normalise import NormaliseReport, due_records, write_batch
 from pipelines.people import PeopleLoader
 from transforms.mail import MailboxPolicy, build, parse
-from transforms.model import Rejected
+from transforms.model import Batch, Rejected
 from transforms.rows import Origin
 from transforms.threads import MailHeaders, Placement, ThreadIndex, ThreadPolicy, place
 
@@ -88,6 +88,7 @@ def normalise_mailbox(
     now: Callable[[], datetime],
     on_batch: Callable[[NormaliseReport], None] = lambda _report: None,
     region: str | None = None,
+    finish: Callable[[Batch], Batch] = lambda batch: batch,
 ) -> NormaliseReport:
     """Places new mails and builds every conversation that changed; silence may have solved others.
 
@@ -122,6 +123,7 @@ def normalise_mailbox(
             transform.mailbox,
             as_of,
         )
+        batch = finish(batch)
         with writing(engine) as connection:
             changed = write_batch(connection, batch, {STREAM: records}, origin, people)
             # Only now: until their mails have moved, a mail's place is known by these rows alone.

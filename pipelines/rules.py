@@ -15,6 +15,7 @@ from sla_rules.ladder import Ladder, load_ladder
 from sla_rules.metrics import METRICS
 from sla_rules.on_call import OnCallPlan, load_on_call
 from sla_rules.policy import Policy, check_policies, load_policies
+from sla_rules.triage import TriageRule
 from transforms.mapping import load_mapping
 from transforms.yaml_faults import did_you_mean
 
@@ -41,28 +42,52 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
         SettingsError: a file is missing or wrong; the message says file, line, found and expected.
     """
     client = settings.client(client_key)
-
-    def text_of(key: str, name: str) -> str:
-        try:
-            return rule_text(settings, name)
-        except SettingsError as error:
-            raise SettingsError(f"client {client_key}, {key}: {error}") from None
-
+    policies, texts = _policies(settings, client_key)
+    ladder_text = _text_of(settings, client_key, "escalation", client.escalation)
+    on_call_text = _text_of(settings, client_key, "on_call", client.on_call)
     try:
-        policies: list[Policy] = []
-        texts: dict[str, str] = {}
-        for name in client.sla:
-            text = text_of("sla", name)
-            loaded = load_policies(text, name)
-            policies.extend(loaded)
-            texts.update({policy.name: text for policy in loaded})
-        check_policies(policies)
-        ladder = load_ladder(text_of("escalation", client.escalation), client.escalation)
-        on_call = load_on_call(text_of("on_call", client.on_call), client.on_call, today)
+        ladder = load_ladder(ladder_text, client.escalation)
+        on_call = load_on_call(on_call_text, client.on_call, today)
         _check_levels(client.escalation, ladder, client.on_call, on_call)
     except ValueError as error:
         raise SettingsError(f"client {client_key}: {error}") from None
-    return Rules(tuple(policies), ladder, on_call, texts, _without_messages(settings, client_key))
+    return Rules(policies, ladder, on_call, texts, _without_messages(settings, client_key))
+
+
+def triage_rules(settings: Settings, client_key: str) -> tuple[TriageRule, ...]:
+    """The triage rules of a client's policies, in their order.
+
+    Raises:
+        SettingsError: a policy file is missing or wrong.
+    """
+    policies, _ = _policies(settings, client_key)
+    return tuple(rule for policy in policies for rule in policy.triage)
+
+
+def _policies(settings: Settings, client_key: str) -> tuple[tuple[Policy, ...], dict[str, str]]:
+    """A client's policies, and policy name → the text of its file."""
+    policies: list[Policy] = []
+    texts: dict[str, str] = {}
+    for name in settings.client(client_key).sla:
+        text = _text_of(settings, client_key, "sla", name)
+        try:
+            loaded = load_policies(text, name)
+        except ValueError as error:
+            raise SettingsError(f"client {client_key}: {error}") from None
+        policies.extend(loaded)
+        texts.update({policy.name: text for policy in loaded})
+    try:
+        check_policies(policies)
+    except ValueError as error:
+        raise SettingsError(f"client {client_key}: {error}") from None
+    return tuple(policies), texts
+
+
+def _text_of(settings: Settings, client_key: str, key: str, name: str) -> str:
+    try:
+        return rule_text(settings, name)
+    except SettingsError as error:
+        raise SettingsError(f"client {client_key}, {key}: {error}") from None
 
 
 def is_reply_metric(metric: str) -> bool:
