@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import typer
 from sqlalchemy import select
 
 from connectors.warehouse.engine import reading
@@ -21,14 +22,14 @@ from pipelines.demo.received import received
 from pipelines.demo.servers import running
 from pipelines.report import WrittenReport
 from pipelines.runtime import opened
-from pipelines.settings import SettingsError
 
 
 def run_demo(path: Path, size: float) -> None:
     """Prepares the folder, starts the stand-ins, runs the job, shows what came of it.
 
     Raises:
-        SettingsError: the migration's sums do not close.
+        SettingsError: the stand-ins do not start.
+        typer.Exit: the migration's sums do not close.
     """
     started = time.monotonic()
     folder = DemoFolder(path.resolve())
@@ -69,7 +70,9 @@ def _show(
         terminal.say("follow one breached ticket from its raw record to its page and its cell:")
         terminal.say(f"  {_command()} explain {example} --config {path}/deskbridge.yaml")
     if not result.migration.closes:
-        raise SettingsError("; ".join(result.migration.faults))
+        for fault in result.migration.faults:
+            terminal.fail(fault)
+        raise typer.Exit(1)
 
 
 def _command() -> str:
