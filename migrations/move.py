@@ -123,7 +123,7 @@ def imported_tickets(
     """The tickets of some ledger items as the target is given them: whole, in the order of the conversation."""
     external_ids = {item["ticket_key"]: item["external_id"] for item in batch}
     rows = list(ledger.tickets_to_move(connection, external_ids))
-    left_out = _mails_left_out(connection, batch)
+    moving = _mails_moving(connection, batch)
     attachments = attachments_of(
         connection,
         client_key,
@@ -144,15 +144,16 @@ def imported_tickets(
             comments=tuple(
                 imported_comment(comment, attachments.get(comment["raw_remote_id"], ()))
                 for comment in row["comments"]
-                if comment["raw_remote_id"] not in left_out
+                if moving.get(comment["raw_remote_id"]) == row["ticket_key"]
             ),
             tags=(MIGRATED_TAG, *(row["tags"] or ())),
         )
 
 
-def _mails_left_out(connection: Connection, batch: Sequence[Row]) -> set[str]:
+def _mails_moving(connection: Connection, batch: Sequence[Row]) -> dict[str, str]:
+    """Mail → ticket, of the mails that move by the ledger; one that came since the plan is none of them."""
     mails = ledger.mails_of(connection, batch[0]["run_key"], (item["ticket_key"] for item in batch))
-    return {mail["remote_id"] for mail in mails if mail["decision"] in ("excluded", "held")}
+    return {m["remote_id"]: m["ticket_key"] for m in mails if m["decision"] == "moved"}
 
 
 def imported_comment(comment: Row, attachments: tuple[ImportedAttachment, ...]) -> ImportedComment:

@@ -29,6 +29,9 @@ DECISIONS = ("moved", "merged", "held", "excluded")
 REFUSED = "the target refused it"
 """How the reason of a conversation begins that the target did not take."""
 
+_TOO_LATE = "came after its conversation was moved; carry it over by hand or move again"
+_TOO_LATE_AND_REFUSED = "came after its conversation was refused by the target"
+
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """What a mail without any readable date carries (see `transforms.mail`)."""
 
@@ -131,13 +134,13 @@ def _decide(
     alone = Counter(c["ticket_key"] for c in comments if c["copy_of_key"] is None)
     mail_of = {comment["comment_key"]: comment["raw_remote_id"] for comment in comments}
     requesters = _requesters(connection, comments)
-    done = {
-        item["ticket_key"]
-        for item in ledger.items(connection, run_key, "ticket", ["done"])
-        if item["decision"] == "moved"
+    too_late = {
+        item["ticket_key"]: _TOO_LATE if item["decision"] == "moved" else _TOO_LATE_AND_REFUSED
+        for item in ledger.items(connection, run_key, "ticket")
+        if _has_set_out(item)
     }
     mails: list[Row] = []
-    for remote_id in ledger.source_mails(connection, client_key, source_key):
+    for remote_id, is_there in ledger.source_mails(connection, client_key, source_key).items():
         comment = by_mail.get(remote_id)
         row = {
             "run_key": run_key,
@@ -148,9 +151,10 @@ def _decide(
             "ticket_key": comment["ticket_key"] if comment else None,
             "state": "done",
         }
-        decision, reason = _decision(
-            remote_id, comment, quarantined, mail_of, alone, rules, requesters, done
-        )
+        if comment is not None:
+            decision, reason = _decision(comment, mail_of, alone, rules, requesters, too_late)
+        else:
+            decision, reason = _unread(remote_id, quarantined, is_there=is_there)
         if decision == "moved":
             row["state"] = "planned"
         mails.append(row | {"decision": decision, "reason": reason})
@@ -165,22 +169,26 @@ def _in_words(item: Row) -> str:
     return f"{item['decision']}: {reason}" if reason else str(item["decision"])
 
 
+def _unread(
+    remote_id: str, quarantined: dict[str, str], *, is_there: bool
+) -> tuple[str, str | None]:
+    if not is_there:
+        return "excluded", "withdrawn by the source"
+    if remote_id in quarantined:
+        return "held", f"not readable: {quarantined[remote_id]}"
+    raise DataError(
+        f"the mail {remote_id} is neither a comment nor in quarantine: run deskbridge sync first"
+    )
+
+
 def _decision(
-    remote_id: str,
-    comment: Row | None,
-    quarantined: dict[str, str],
+    comment: Row,
     mail_of: dict[str, str],
     alone: Counter[str],
     rules: Sequence[ExclusionRule],
     requesters: dict[str, str | None],
-    done: set[str],
+    too_late: dict[str, str],
 ) -> tuple[str, str | None]:
-    if comment is None:
-        if remote_id in quarantined:
-            return "held", f"not readable: {quarantined[remote_id]}"
-        raise DataError(
-            f"the mail {remote_id} is neither a comment nor in quarantine: run deskbridge sync first"
-        )
     if comment["copy_of_key"] is not None:
         return "merged", f"copy of {mail_of.get(comment['copy_of_key'], comment['copy_of_key'])}"
     facts = MailFacts(
@@ -192,8 +200,8 @@ def _decision(
     rule = first_fit(rules, facts)
     if rule is not None:
         return "excluded", f"rule {rule.name}"
-    if comment["ticket_key"] in done:
-        return "held", "came after its conversation was moved; carry it over by hand or move again"
+    if comment["ticket_key"] in too_late:
+        return "held", too_late[comment["ticket_key"]]
     if comment["created_at"] <= UNDATED:
         return "held", "no readable date: the target would show it as new"
     if not requesters.get(comment["ticket_key"]):

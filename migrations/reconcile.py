@@ -99,7 +99,7 @@ def _count_in_target(moved: list[Row], helpdesk: Helpdesk) -> int:
 
 
 def _faults(
-    source: dict[str, Row],
+    source: dict[str, bool],
     mails: list[Row],
     tickets: list[Row],
     moved: list[Row],

@@ -107,13 +107,13 @@ def mails_of(connection: Connection, run_key: str, ticket_keys: Iterable[str]) -
         yield dict(row._mapping)
 
 
-def source_mails(connection: Connection, client_key: str, source_key: str) -> dict[str, Row]:
-    """Remote id → location of every mail the source ever gave, in the order in which they came.
+def source_mails(connection: Connection, client_key: str, source_key: str) -> dict[str, bool]:
+    """Remote id of every mail the source ever gave, in the order in which they came → whether it stands.
 
-    A mail that the source withdrew (one that was read while it was still being written) is none of them.
+    A mail that the source withdrew (one that was read while it was still being written) does not.
     """
     rows = connection.execute(
-        select(raw_record.c.remote_id, raw_record.c.location, raw_record.c.is_tombstone)
+        select(raw_record.c.remote_id, raw_record.c.is_tombstone)
         .where(
             raw_record.c.client_key == client_key,
             raw_record.c.source_key == source_key,
@@ -121,13 +121,7 @@ def source_mails(connection: Connection, client_key: str, source_key: str) -> di
         )
         .order_by(raw_record.c.raw_id)
     )
-    found: dict[str, Row] = {}
-    for row in rows:
-        if row.is_tombstone:
-            found.pop(row.remote_id, None)
-        else:
-            found[row.remote_id] = row.location or {}
-    return found
+    return {row.remote_id: not row.is_tombstone for row in rows}
 
 
 def source_comments(connection: Connection, client_key: str, source_key: str) -> list[Row]:
