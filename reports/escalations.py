@@ -73,13 +73,16 @@ def escalations(basis: Basis, period: Period) -> Escalations:
 def _with_results(basis: Basis, steps: pd.DataFrame) -> pd.DataFrame:
     names = ["ticket_key", "number", "url", "subject", "priority", "organisation_name"]
     rows = steps.merge(basis.tickets[names], on="ticket_key", how="left")
-    rows["delay_seconds"] = (rows["decided_at"] - rows["due_at"]).dt.total_seconds()
+    delay = (rows["decided_at"] - rows["due_at"]).dt.total_seconds()
+    # What was skipped was kept from nobody; before `live_from` it would be thousands of hours.
+    rows["delay_seconds"] = delay.where(rows["action"] != "skipped")
     by_key: dict[str, list[dict[str, Any]]] = {}
     for message in records(basis.rows.deliveries):
-        if message["action"] == "trigger" and message["created_at"] < basis.as_of:
+        # At `as_of` itself too: a message enters the outbox in the transaction that decides its step.
+        if message["action"] == "trigger" and message["created_at"] <= basis.as_of:
             by_key.setdefault(message["message_key"], []).append(message)
     found = [by_key.get(key, []) for key in rows["escalation_key"]]
-    rows["channel"] = _texts(", ".join(dict.fromkeys(m["channel"] for m in own)) for own in found)
+    rows["channel"] = _texts(", ".join(sorted({m["channel"] for m in own})) for own in found)
     rows["result"] = _texts(_result(own) for own in found)
     rows["delivered_at"] = instants(
         [min((m["delivered_at"] for m in own if m["delivered_at"]), default=None) for own in found]

@@ -10,7 +10,7 @@ from reports.sheet_writer import HEADER_ROW, Column, Record, SheetWriter
 from reports.styles import Tone
 
 TITLE = "Escalations"
-WIDTHS = (13, 30, 10, 12, 24, 12, 18, 28, 17, 17, 10, 8, 16, 22)
+WIDTHS = (13, 30, 10, 12, 22, 11, 18, 48, 17, 17, 10, 8, 18, 22)
 FREEZE = f"B{HEADER_ROW + 1}"
 
 
