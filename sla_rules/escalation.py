@@ -402,7 +402,10 @@ class _Deciding:
         wanted = {key for key, timer in self.stored.items() if timer.state == "pending"}
         for key in sorted(wanted):
             timer = self.stored[key]
-            if timer.episode != self.view.episode:
+            if self.view.ended:
+                # Its clocks may be gone with it, and nothing else would say that nobody waits any more.
+                reasons.setdefault(key, self.view.ended)
+            elif timer.episode != self.view.episode:
                 reasons.setdefault(key, f"reopened: episode {self.view.episode} began")
             elif step_of(self.ladder, timer) is None:
                 reasons.setdefault(key, "the ladder has no such step any more")

@@ -31,6 +31,9 @@ LOOK_BACK = timedelta(days=2)
 """How long after its solution a paged ticket is still looked at, so that its pages are resolved."""
 
 
+MONTH = timedelta(days=30)
+
+
 def lock_client(connection: Connection, client_key: str) -> None:
     """Makes two workers that decide for one client wait for each other until the transaction ends.
 
@@ -45,7 +48,8 @@ def tickets_to_look_at(connection: Connection, client_key: str, as_of: datetime)
     """Keys of tickets that are open at `as_of`, or have timers that are not settled yet.
 
     Tickets that no longer count (duplicates, copies of migrated ones) are looked at only where they have
-    pending timers, so that these are cancelled.
+    pending timers, so that these are cancelled; so are keys that no ticket has any more (its conversation was
+    joined to another), for their pages of the last month as well, so that these are resolved.
     """
     is_open = and_(
         ticket.c.created_at <= as_of,
@@ -60,13 +64,24 @@ def tickets_to_look_at(connection: Connection, client_key: str, as_of: datetime)
         exists().where(timer.c.ticket_key == ticket.c.ticket_key, timer.c.state == "fired"),
         or_(ticket.c.solved_at.is_(None), ticket.c.solved_at > as_of - LOOK_BACK),
     )
-    return list(
-        connection.scalars(
-            select(ticket.c.ticket_key)
-            .where(ticket.c.client_key == client_key, or_(is_open, is_pending, was_paged))
-            .order_by(ticket.c.ticket_key)
+    found = connection.scalars(
+        select(ticket.c.ticket_key).where(
+            ticket.c.client_key == client_key, or_(is_open, is_pending, was_paged)
         )
     )
+    gone = connection.scalars(
+        select(timer.c.ticket_key)
+        .where(
+            timer.c.client_key == client_key,
+            or_(
+                timer.c.state == "pending",
+                and_(timer.c.state == "fired", timer.c.due_at > as_of - MONTH),
+            ),
+            ~exists().where(ticket.c.ticket_key == timer.c.ticket_key),
+        )
+        .distinct()
+    )
+    return sorted({*found, *gone})
 
 
 def read_timers(connection: Connection, ticket_keys: Iterable[str]) -> dict[str, list[Row]]:

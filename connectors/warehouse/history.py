@@ -35,15 +35,15 @@ class Histories:
 
 
 def does_not_count() -> Any:
-    """The condition under which a ticket is left out.
+    """The condition under which a ticket is left out at any instant.
 
-    It is a duplicate, merged away or a migrated ticket's copy, or no person ever wrote in it.
+    It is a duplicate or a migrated ticket's copy, or no person ever wrote in it. One that was merged away is
+    not among them: until then it was in the service, and its history says when that ended.
     """
     return or_(
         ticket.c.is_automatic,
         exists().where(
-            ticket_link.c.ticket_key == ticket.c.ticket_key,
-            ticket_link.c.kind.in_(("duplicate_of", "merged_into")),
+            ticket_link.c.ticket_key == ticket.c.ticket_key, ticket_link.c.kind == "duplicate_of"
         ),
         exists().where(
             ticket_link.c.other_key == ticket.c.ticket_key, ticket_link.c.kind == "migrated_to"
@@ -103,8 +103,7 @@ def due_ticket_keys(connection: Connection, client_key: str, as_of: datetime) ->
     of_client = sla_clock.c.client_key == client_key
     linked = union(
         select(ticket_link.c.ticket_key).where(
-            ticket_link.c.client_key == client_key,
-            ticket_link.c.kind.in_(("duplicate_of", "merged_into")),
+            ticket_link.c.client_key == client_key, ticket_link.c.kind == "duplicate_of"
         ),
         select(ticket_link.c.other_key).where(
             ticket_link.c.client_key == client_key, ticket_link.c.kind == "migrated_to"

@@ -350,8 +350,9 @@ ticket_link = Table(
 )
 """`ticket_key` is `kind` `other_key`: duplicate_of, merged_into, migrated_to, problem_of.
 
-A ticket that is `duplicate_of` or `merged_into` another, and a ticket that another was `migrated_to`, is
-left out of figures, clocks and pages: the other one counts.
+A ticket that is `duplicate_of` another, and a ticket that another was `migrated_to`, is left out of figures,
+clocks and pages: the other one counts. One that was `merged_into` another is left out of figures; its own
+history says when its clocks and pages ended.
 """
 
 sla_policy_version = Table(

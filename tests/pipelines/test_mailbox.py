@@ -10,21 +10,25 @@ import pytest
 from sqlalchemy import Engine, select
 
 from connectors.mailbox.mbox import MboxSource
-from connectors.warehouse import duplicates
+from connectors.warehouse import duplicates, outbox
+from connectors.warehouse.bulk import upsert
 from connectors.warehouse.checksum import warehouse_checksums
 from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.tables import (
     comment,
+    delivery,
     entity_alias,
     quarantine,
     sla_clock,
     ticket,
     ticket_link,
+    timer,
 )
 from pipelines.demo.folder import CLIENT
+from pipelines.escalate import Destination, escalate_client
 from pipelines.measure import evaluate_client
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
-from pipelines.rules import load_rules
+from pipelines.rules import Rules, load_rules
 from pipelines.settings import load_settings
 from pipelines.sync import sync_source
 from transforms.mail import MailboxPolicy
@@ -117,6 +121,14 @@ def box(engine, tmp_path) -> Box:
 def sqlite_box(sqlite_engine, tmp_path) -> Box:
     """An empty mailbox on SQLite."""
     return Box(sqlite_engine, tmp_path / "box.mbox")
+
+
+def rules_of(folder: Path) -> Rules:
+    """The shipped promises and ladder, for a client with one mailbox."""
+    config = folder / "deskbridge.yaml"
+    source = "{id: box, type: mbox, path: box.mbox}"
+    config.write_text(f"clients: {{{CLIENT}: {{time_zone: Etc/UTC, sources: [{source}]}}}}")
+    return load_rules(load_settings(config), CLIENT, NOW.date())
 
 
 def two_threads_and_what_joins_them() -> tuple[list[bytes], bytes]:
@@ -279,10 +291,7 @@ def test_a_renumbered_folder_changes_nothing(desk):
 
 def test_silence_solves_a_ticket_and_its_clocks_stop(box, tmp_path):
     """No mail comes; only time passes."""
-    config = tmp_path / "deskbridge.yaml"
-    source = "{id: box, type: mbox, path: box.mbox}"
-    config.write_text(f"clients: {{{CLIENT}: {{time_zone: Etc/UTC, sources: [{source}]}}}}")
-    rules = load_rules(load_settings(config), CLIENT, NOW.date())
+    rules = rules_of(tmp_path)
     agent = "Help <help@shop.example>"
     box.add(
         mail("question", 0, "Where is my order?"),
@@ -312,3 +321,42 @@ def test_silence_solves_a_ticket_and_its_clocks_stop(box, tmp_path):
     sums = box.checksums()
     box.take_in(later)
     assert box.checksums() == sums
+
+
+def test_what_was_to_be_told_of_a_joined_conversation_is_called_off(box, tmp_path):
+    rules = rules_of(tmp_path)
+    apart, middle = two_threads_and_what_joins_them()
+    box.add(*apart)
+    box.take_in()
+    younger = box.key_of("second")
+    soon = START + timedelta(hours=3)
+
+    def tick(as_of):
+        evaluate_client(box.engine, CLIENT, rules, as_of)
+        pager = [Destination("pagerduty", "desk", wakes=True)]
+        escalate_client(box.engine, CLIENT, CLIENT, rules, pager, START, as_of)
+
+    tick(soon)
+    pending = [row for row in box.rows(select(timer)) if row.ticket_key == younger]
+    assert {row.state for row in pending} == {"pending"}
+    told = [row.timer_key for row in pending][:1]
+    with writing(box.engine) as connection:
+        # As if its first step had paged: by the shipped ladder a mail without priority wakes nobody.
+        page = f"v1:{CLIENT}:{younger}:1:l2"
+        at = soon - timedelta(minutes=5)
+        row = {**vars(pending[0]), "timer_key": page, "step": "l2", "state": "fired", "due_at": at}
+        upsert(connection, timer, [{**row, "decided_at": at}])
+        sent = outbox.NewDelivery(CLIENT, "pagerduty", "desk", page, "trigger", {}, at, younger)
+        outbox.enqueue(connection, [sent])
+
+    box.add(middle)
+    box.take_in()
+    tick(soon + timedelta(minutes=1))
+
+    rows = {
+        row.timer_key: row.state for row in box.rows(select(timer)) if row.ticket_key == younger
+    }
+    assert {rows[key] for key in told} == {"cancelled"}
+    assert rows[page] == "fired"
+    actions = [row.action for row in box.rows(select(delivery)) if row.message_key == page]
+    assert sorted(actions) == ["resolve", "trigger"]
