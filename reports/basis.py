@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from connectors.warehouse.history import UNDATED
 from connectors.warehouse.report_queries import ReportRows
 from reports.history import GONE, look_up, moves_of, status_at, status_segments
 from transforms.model import utc
@@ -26,6 +27,7 @@ EXCLUSIONS: dict[str, str] = {
     "deleted": "Deleted",
     "spam": "Spam",
     "automatic": "Automatic mail only (newsletters, bounces)",
+    "undated": "Without any readable date",
 }
 """Why a ticket is left out, in the order in which the reasons are tried."""
 
@@ -105,8 +107,9 @@ def prepare(rows: ReportRows, as_of: datetime) -> Basis:
     tickets["is_agent_started"] = _agent_started(tickets, comments)
     tickets["first_reply_at"] = _first_replies(tickets, replies)
     counted = set(tickets.loc[tickets["excluded_as"].isna(), "ticket_key"])
-    # Neither copies nor automatic mail were ever work that waited: no backlog has them.
-    never = set(copies) | set(tickets.loc[tickets["is_automatic"], "ticket_key"])
+    # Neither copies nor automatic mail were ever work that waited, and of what has no date nobody knows when.
+    is_never = tickets["is_automatic"] | _is_undated(tickets)
+    never = set(copies) | set(tickets.loc[is_never, "ticket_key"])
     moves = moves_of(segments[~segments["ticket_key"].isin(never)].reset_index(drop=True))
     return Basis(
         rows=rows,
@@ -130,12 +133,17 @@ def _copies(links: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def _is_undated(tickets: pd.DataFrame) -> "pd.Series[Any]":
+    return tickets["created_at"] <= pd.Timestamp(UNDATED)
+
+
 def _exclusions(tickets: pd.DataFrame, copies: dict[str, str]) -> "pd.Series[Any]":
     by_link = tickets["ticket_key"].map(copies).astype(object)
     status = tickets["status_then"]
     by_status = status.where(status.isin(GONE), None)
     reason = by_link.where(by_link.notna(), by_status)
     reason = reason.where(reason.notna() | ~tickets["is_automatic"], "automatic")
+    reason = reason.where(reason.notna() | ~_is_undated(tickets), "undated")
     return reason.where(reason.notna(), None)
 
 

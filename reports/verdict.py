@@ -57,13 +57,14 @@ def value_text(figure: Figure) -> str:
 
 
 def change_text(change: float | None, unit: str) -> str:
-    """A change against the period before: `+5.0 pts`, `-18 min`, `+13`."""
+    """A change against the period before: `+5.0 pts`, `-0:18` (hours:minutes), `+13`."""
     if change is None:
         return "–"
     if unit == "share":
         return f"{change * 100:+.1f} pts"
     if unit == "seconds":
-        return f"{int(change / SECONDS_PER_MINUTE):+,d} min"
+        hours, minutes = divmod(abs(int(change / SECONDS_PER_MINUTE)), 60)
+        return f"{'-' if change < 0 else '+'}{hours}:{minutes:02d}"
     return f"{change:+,.0f}"
 
 

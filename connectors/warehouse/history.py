@@ -6,7 +6,7 @@ here: the meaning of a clock (`sla_rules`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, distinct, exists, func, or_, select, union
@@ -25,6 +25,10 @@ from connectors.warehouse.tables import (
 Row = dict[str, Any]
 
 
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a conversation carries whose mails have no readable date (see `transforms.mail`)."""
+
+
 @dataclass(slots=True)
 class Histories:
     """Tickets with their comments and changes; changes and comments by ticket key, in order."""
@@ -37,11 +41,12 @@ class Histories:
 def does_not_count() -> Any:
     """The condition under which a ticket is left out at any instant.
 
-    It is a duplicate or a migrated ticket's copy, or no person ever wrote in it. One that was merged away is
+    It is a duplicate or a migrated ticket's copy, no person ever wrote in it, or nobody knows when it began. One that was merged away is
     not among them: until then it was in the service, and its history says when that ended.
     """
     return or_(
         ticket.c.is_automatic,
+        ticket.c.created_at <= UNDATED,
         exists().where(
             ticket_link.c.ticket_key == ticket.c.ticket_key, ticket_link.c.kind == "duplicate_of"
         ),

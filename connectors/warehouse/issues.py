@@ -30,7 +30,9 @@ def record_issue(
     Returns:
         The issue's number, from 1; it grows when figures of the same period are restated.
     """
-    digest = hashlib.sha256(canonical_json(figures).encode()).hexdigest()
+    # The same figures with later data behind them are no restatement.
+    compared = {name: value for name, value in figures.items() if name != "as_of"}
+    digest = hashlib.sha256(canonical_json(compared).encode()).hexdigest()
     latest = connection.execute(
         select(report_issue.c.issue, report_issue.c.figures_sha256)
         .where(
