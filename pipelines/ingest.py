@@ -49,12 +49,12 @@ class IngestReport:
         return [outcome.error for outcome in self.sources if outcome.error is not None]
 
 
-def _silent(_source: str, _what: str, _count: int) -> None:
+def silent(_source: str, _what: str, _count: int) -> None:
     """No progress."""
 
 
 def ingest_client(
-    runtime: Runtime, client_key: str, only: Sequence[str] = (), progress: Progress = _silent
+    runtime: Runtime, client_key: str, only: Sequence[str] = (), progress: Progress = silent
 ) -> IngestReport:
     """Syncs and normalises a client's sources, then links duplicate tickets across them.
 
@@ -90,7 +90,7 @@ def normalise(
     client_key: str,
     source_key: str,
     transform: SourceTransform | MailTransform,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> NormaliseReport:
     """Normalises what is new in one source, mailbox or not."""
     region = region_of_zone(runtime.settings.client(client_key).time_zone)

@@ -1,0 +1,93 @@
+"""Takes derived rows away before they are made again, and what was not made again afterwards.
+
+Belongs here: which rows go, and which marks are set back. Does not belong here: making them again
+(`pipelines.rebuild`).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select, update
+
+from connectors.warehouse import loading, watermarks
+from connectors.warehouse.bulk import upsert
+from connectors.warehouse.tables import (
+    agent,
+    contact,
+    contact_identity,
+    entity_alias,
+    organisation,
+    quarantine,
+    sync_cursor,
+    team,
+    ticket,
+)
+
+PEOPLE = (contact, contact_identity, agent, organisation, team)
+
+
+def begin_rebuild(
+    connection: Connection, client_key: str, source_keys: Sequence[str], *, with_people: bool
+) -> int:
+    """Sets sources back to where nothing was normalised; gives the revision before which rows are old.
+
+    People's rows go where all sources are made again, but not who they are: the keys that were given stay
+    (`entity_alias`).
+    """
+    revision = loading.next_revision(connection, client_key)
+    connection.execute(
+        update(sync_cursor)
+        .where(sync_cursor.c.client_key == client_key, sync_cursor.c.source_key.in_(source_keys))
+        .values(normalised_raw_id=0)
+    )
+    connection.execute(
+        delete(quarantine).where(
+            quarantine.c.client_key == client_key, quarantine.c.source_key.in_(source_keys)
+        )
+    )
+    watermarks.set_watermark(connection, client_key, watermarks.DUPLICATES, watermarks.Watermark(0))
+    if with_people:
+        for table in PEOPLE:
+            connection.execute(delete(table).where(table.c.client_key == client_key))
+        _restore_identities(connection, client_key)
+    return revision
+
+
+def _restore_identities(connection: Connection, client_key: str) -> None:
+    """A source's record of a contact stands for the key that it was given first."""
+    rows = connection.execute(
+        select(
+            entity_alias.c.source_key, entity_alias.c.remote_id, entity_alias.c.entity_key
+        ).where(
+            entity_alias.c.client_key == client_key,
+            entity_alias.c.kind == "contact",
+        )
+    )
+    identities = [
+        {
+            "client_key": client_key,
+            "kind": "source",
+            "value": f"{row.source_key}/{row.remote_id}",
+            "contact_key": row.entity_key,
+            "reason": f"record {row.source_key}/{row.remote_id} of {row.source_key} {row.remote_id}",
+            "source_key": row.source_key,
+        }
+        for row in rows
+    ]
+    upsert(connection, contact_identity, identities)
+
+
+def end_rebuild(
+    connection: Connection, client_key: str, source_keys: Sequence[str], revision: int
+) -> int:
+    """Removes the tickets of these sources that were not written since; gives how many."""
+    keys = list(
+        connection.scalars(
+            select(ticket.c.ticket_key).where(
+                ticket.c.client_key == client_key,
+                ticket.c.source_key.in_(source_keys),
+                ticket.c.history_revision <= revision,
+            )
+        )
+    )
+    loading.forget_tickets(connection, keys)
+    return len(keys)
