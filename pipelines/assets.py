@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pipelines import materialisations as shown
+from pipelines.announce import announce_report, is_live
 from pipelines.ingest import ingest_client
 from pipelines.migrate import migrate_client
 from pipelines.problems import quarantined
@@ -178,6 +179,8 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
             written = write_compliance_report(
                 runtime, context.partition_key, runtime.now(), config.month or None
             )
+            if is_live(runtime, context.partition_key):
+                announce_report(runtime, context.partition_key, written)
         return shown.compliance_workbook(written)
 
     @dg.asset(

@@ -220,16 +220,24 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write [default: the client's folder].")
     ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Post the headline to the channels for reports.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the compliance workbook; print the scoreboard."""
+    from pipelines.announce import announce_report
     from pipelines.report import write_compliance_report
     from pipelines.runtime import opened
 
     instant, wanted = instant_of(as_of, "--as-of"), month_of(month)
 
     def one(client_key: str) -> "WrittenReport":
-        return write_compliance_report(runtime, client_key, instant or runtime.now(), wanted, out)
+        at = instant or runtime.now()
+        done = write_compliance_report(runtime, client_key, at, wanted, out)
+        if send:
+            announce_report(runtime, client_key, done)
+        return done
 
     with opened(config) as runtime:
         clients = clients_of(runtime.settings, client)

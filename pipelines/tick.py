@@ -146,7 +146,7 @@ def send(runtime: Runtime, client_key: str, report: TickReport) -> None:
                 owner,
                 random.random,
                 client_key=client_key,
-                fallback=fallback_of(notifiers),
+                fallback=fallback_of(client),
             )
         report.delivered += sent.delivered
         report.retried += sum(lane.retried for lane in sent.lanes.values())

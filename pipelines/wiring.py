@@ -261,12 +261,12 @@ def lane_of(one: PagerDutySettings | SlackSettings) -> str:
 
 
 @contextmanager
-def open_notifiers(client: ClientSettings, purpose: str = "page") -> Iterator[list[Notifier]]:
-    """A client's notifiers for one purpose; connections are opened when the first message leaves."""
+def open_notifiers(client: ClientSettings, purpose: str | None = None) -> Iterator[list[Notifier]]:
+    """A client's notifiers, all or those for one purpose; connections are opened by the first message."""
     with ExitStack() as stack:
         notifiers: list[Notifier] = []
         for one in client.notify:
-            if purpose not in one.purposes:
+            if purpose is not None and purpose not in one.purposes:
                 continue
             if isinstance(one, PagerDutySettings):
                 key = one.routing_key.get_secret_value()
@@ -290,11 +290,11 @@ def open_notifiers(client: ClientSettings, purpose: str = "page") -> Iterator[li
         yield notifiers
 
 
-def fallback_of(notifiers: Sequence[Notifier]) -> dict[Lane, Lane]:
-    """Where a page goes that its pager does not take: the first channel of another kind."""
-    lanes = [Lane(one.channel, one.destination) for one in notifiers]
-    pagers = [lane for lane in lanes if lane.channel == "pagerduty"]
-    others = [lane for lane in lanes if lane.channel != "pagerduty"]
+def fallback_of(client: ClientSettings) -> dict[Lane, Lane]:
+    """Where a page goes that its pager does not take: the first channel for pages that is no pager."""
+    destinations = destinations_of(client)
+    pagers = [Lane(one.channel, one.address) for one in destinations if one.wakes]
+    others = [Lane(one.channel, one.address) for one in destinations if not one.wakes]
     return dict.fromkeys(pagers, others[0]) if others else {}
 
 
