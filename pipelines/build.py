@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.alerts import build_sensor
 from pipelines.assets import build_assets
 from pipelines.resources import DeskbridgeResource
 from pipelines.schedules import JOBS, build_schedules
@@ -26,6 +27,7 @@ def build_definitions(config: Path) -> dg.Definitions:
         assets=build_assets(settings),
         jobs=JOBS,
         schedules=build_schedules(settings),
+        sensors=[build_sensor(settings)],
         resources={"deskbridge": DeskbridgeResource(config_path=str(config.resolve()))},
         executor=dg.in_process_executor,
     )
