@@ -6,7 +6,7 @@ what a vendor's record means (`transforms`), how a row is written (`connectors.w
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
@@ -19,6 +19,9 @@ from transforms.rows import Keys, Origin, TicketRows, ticket_rows
 
 TICKETS_PER_BATCH = 1_000
 """Tickets normalised and written in one transaction: bounds memory and how long a writer holds the database."""
+
+LATE_PEOPLE = timedelta(days=1)
+"""How long a ticket may wait for people whom it names and whom the source has not told yet."""
 
 Records = Mapping[str, Sequence[RawRecord]]
 
@@ -126,10 +129,16 @@ def normalise_source(
             stream: list(raw.latest_records(connection, client_key, source_key, stream))
             for stream in transform.reference_streams
         }
+        ticket_remote_ids = dict.fromkeys(due.ticket_remote_ids)
+        if not due.newest_raw_id.keys().isdisjoint(transform.reference_streams):
+            since = now() - LATE_PEOPLE
+            ticket_remote_ids |= dict.fromkeys(
+                loading.tickets_without_people(connection, client_key, source_key, since)
+            )
     origin = Origin(client_key, source_key, transform.version, now())
     people = PeopleLoader(client_key, source_key, region)
     first = True
-    for ticket_ids in [*chunks(due.ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
+    for ticket_ids in [*chunks(ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
         with reading(engine) as connection:
             records = references | {
                 stream: _of_tickets(

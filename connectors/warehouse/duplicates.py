@@ -7,9 +7,9 @@ comparing (`transforms.duplicates`).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
-from connectors.warehouse import watermarks
+from connectors.warehouse import loading, watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
 from connectors.warehouse.tables import comment, ticket, ticket_link
 from transforms.model import END_STATUSES
@@ -26,9 +26,25 @@ def compared_up_to(connection: Connection, client_key: str) -> int:
 
 
 def new_tickets(connection: Connection, client_key: str, after: int) -> list[Row]:
-    """Tickets whose history moved after a revision, with their first message."""
+    """Tickets whose history moved after a revision, with their first message.
+
+    Duplicates whose primary has ended since (somebody deleted it, say) are among them: one of the two has to
+    count.
+    """
+    primary = ticket.alias("primary")
+    link = ticket_link.alias("link")
+    orphaned = (
+        select(link.c.ticket_key)
+        .join(primary, primary.c.ticket_key == link.c.other_key)
+        .where(
+            link.c.client_key == client_key,
+            link.c.kind == "duplicate_of",
+            primary.c.status.in_(END_STATUSES),
+        )
+    )
     statement = _with_first_message().where(
-        ticket.c.client_key == client_key, ticket.c.history_revision > after
+        ticket.c.client_key == client_key,
+        or_(ticket.c.history_revision > after, ticket.c.ticket_key.in_(orphaned)),
     )
     return [dict(row._mapping) for row in connection.execute(statement)]
 
@@ -68,16 +84,23 @@ def write_duplicates(
     links: Mapping[str, tuple[str, str]],
     revision: int,
 ) -> int:
-    """Makes `links` (ticket → primary and reason) the truth about the tickets compared; returns changes."""
+    """Makes `links` (ticket → primary and reason) the truth about the tickets compared; returns changes.
+
+    A ticket that is none any more counts again: its revision moves, so that its clocks are made.
+    """
+    next_one = loading.next_revision(connection, client_key)
     changed = 0
     for chunk in chunks([key for key in compared if key not in links], KEYS_PER_QUERY):
-        changed += connection.execute(
-            delete(ticket_link).where(
-                ticket_link.c.client_key == client_key,
-                ticket_link.c.kind == "duplicate_of",
-                ticket_link.c.ticket_key.in_(chunk),
-            )
-        ).rowcount
+        parted = (
+            ticket_link.c.client_key == client_key,
+            ticket_link.c.kind == "duplicate_of",
+            ticket_link.c.ticket_key.in_(chunk),
+        )
+        again = list(connection.scalars(select(ticket_link.c.ticket_key).where(*parted)))
+        connection.execute(
+            update(ticket).where(ticket.c.ticket_key.in_(again)).values(history_revision=next_one)
+        )
+        changed += connection.execute(delete(ticket_link).where(*parted)).rowcount
     for key, (primary, _) in links.items():
         connection.execute(
             delete(ticket_link).where(

@@ -6,7 +6,7 @@ here: the meaning of a clock (`sla_rules`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, distinct, exists, func, or_, select, union
@@ -169,7 +169,16 @@ def write_clocks(connection: Connection, ticket_keys: Iterable[str], rows: Seque
 def write_policy_versions(
     connection: Connection, client_key: str, versions: Iterable[tuple[str, str, str]], at: datetime
 ) -> None:
-    """Keeps (policy, version, body) of every policy that was ever in use."""
+    """Keeps (policy, version, body) of every policy that was ever in use; those given are in use from now on."""
+    in_use = policies_in_use(connection, client_key)
+    last = connection.scalar(
+        select(func.max(sla_policy_version.c.loaded_at)).where(
+            sla_policy_version.c.client_key == client_key
+        )
+    )
+    if last is not None:
+        # Two changes within one instant still have an order.
+        at = max(at, last + timedelta(seconds=1))
     upsert(
         connection,
         sla_policy_version,
@@ -182,9 +191,19 @@ def write_policy_versions(
                 "loaded_at": at,
             }
             for name, version, body in versions
+            if (name, version) not in in_use
         ],
-        update=False,
     )
+
+
+def policies_in_use(connection: Connection, client_key: str) -> set[tuple[str, str]]:
+    """(policy, version) of the version of each policy that was taken up last."""
+    rows = connection.execute(
+        select(sla_policy_version.c.policy, sla_policy_version.c.version)
+        .where(sla_policy_version.c.client_key == client_key)
+        .order_by(sla_policy_version.c.loaded_at)
+    )
+    return set({row.policy: (row.policy, row.version) for row in rows}.values())
 
 
 def count_clocks(connection: Connection, client_key: str) -> dict[str, int]:

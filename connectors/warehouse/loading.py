@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, exists, func, select, update
+from sqlalchemy import Column, Connection, delete, exists, func, or_, select, update
 
 from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
@@ -76,6 +76,33 @@ def write_tickets(
             connection, table, "ticket_key", ticket_keys, rows[table.name], keep=keep
         )
     return changed + upsert(connection, ticket_link, rows["ticket_link"])
+
+
+def tickets_without_people(
+    connection: Connection, client_key: str, source_key: str, since: datetime
+) -> list[str]:
+    """Remote ids of tickets that were at work since an instant and name somebody who is not known yet.
+
+    People are pulled before tickets: whoever wrote for the first time between the two comes with the next
+    pull, when nothing is new about the ticket.
+    """
+    unknown_author = exists().where(
+        comment.c.ticket_key == ticket.c.ticket_key,
+        comment.c.author_kind.in_(("customer", "agent")),
+        comment.c.author_key.is_(None),
+    )
+    return list(
+        connection.scalars(
+            select(ticket.c.remote_id)
+            .where(
+                ticket.c.client_key == client_key,
+                ticket.c.source_key == source_key,
+                ticket.c.updated_at >= since,
+                or_(ticket.c.requester_key.is_(None), unknown_author),
+            )
+            .order_by(ticket.c.remote_id)
+        )
+    )
 
 
 def forget_tickets(connection: Connection, ticket_keys: Iterable[str]) -> None:
