@@ -160,6 +160,52 @@ def _having(settings: Settings, client: str | None, sources: list[str]) -> list[
 
 
 @app.command()
+def rebuild(
+    config: Config = None,
+    client: Client = None,
+    source: Annotated[str | None, typer.Option("--source", help="One source only.")] = None,
+    json: Json = False,
+) -> None:
+    """Make tickets, people and links again from the raw records.
+
+    After a transform was mended or a mapping changed. Nothing is pulled; ids, decisions, timers, the ledger and
+    the audit trail stay. Records in quarantine are read again.
+    """
+    from pipelines.rebuild import RebuildReport, rebuild_client
+    from pipelines.runtime import opened
+
+    def one(client_key: str) -> RebuildReport:
+        with terminal.reporter() as progress:
+            return rebuild_client(runtime, client_key, source, progress)
+
+    with opened(config) as runtime:
+        reports, code = each_client(clients_of(runtime.settings, client), one)
+    rows = [
+        {
+            "client": report.client_key,
+            "tickets": sum(each.tickets for each in report.sources),
+            "comments": sum(each.comments for each in report.sources),
+            "changes": sum(each.changes for each in report.sources),
+            "quarantined": sum(each.quarantined for each in report.sources),
+            "rows_changed": sum(each.rows_changed for each in report.sources),
+            "removed": report.removed,
+            "links_changed": report.duplicates,
+        }
+        for report in reports
+    ]
+    if json:
+        terminal.as_json(rows)
+    elif rows:
+        columns = [name for name in rows[0] if name != "client"]
+        terminal.table(
+            "",
+            ["client", *(f"{name.replace('_', ' ')}#" for name in columns)],
+            [[str(value) for value in row.values()] for row in rows],
+        )
+    leave(code)
+
+
+@app.command()
 def tick(
     config: Config = None,
     client: Client = None,

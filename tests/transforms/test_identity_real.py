@@ -50,7 +50,7 @@ def test_people_of_the_splink_set(shared_data: Path) -> None:
     result = resolve({}, people, "acme")
     found = {remote_id: key for (_, remote_id), key in result.keys.items()}
     precision, recall = score({row["unique_id"]: row["cluster"] for row in rows}, found)
-    print(f"\nsplink_fake_1000: precision {precision:.3f}, recall {recall:.3f}")  # noqa: T201
+    print(f"\nsplink_fake_1000: precision {precision:.3f}, recall {recall:.3f}")
     assert precision == 1.0
     assert recall == pytest.approx(0.538, abs=0.001)
 
@@ -72,7 +72,7 @@ def test_sites_of_the_childcare_set_by_number_and_name(shared_data: Path) -> Non
     result = resolve({}, people, "acme", region="US")
     found = {remote_id: key for (_, remote_id), key in result.keys.items()}
     precision, recall = score({row["Id"]: row["True Id"] for row in rows}, found)
-    print(f"\nchicago_childcare_sites: precision {precision:.3f}, recall {recall:.3f}")  # noqa: T201
+    print(f"\nchicago_childcare_sites: precision {precision:.3f}, recall {recall:.3f}")
     # By the number alone precision is 0.84: the name is what the rule adds.
     assert precision > 0.97
     assert recall > 0.15

@@ -2,7 +2,6 @@
 
 Run with `-s` to see the figures.
 """
-# ruff: noqa: T201 - the figures are what this module is for
 
 import csv
 import gzip

@@ -151,9 +151,7 @@ def test_the_subject_joins_only_within_its_guards(later: MailHeaders, joins: boo
         assert not together(mail("a"), later, policy=off)
 
 
-@pytest.mark.parametrize(
-    "subject", ["Help", "Rechnung", "Yardım", "Hi", "Sorun", "", "no subject"]
-)
+@pytest.mark.parametrize("subject", ["Help", "Rechnung", "Yardım", "Hi", "Sorun", "", "no subject"])
 def test_short_generic_subjects_join_nobody(subject: str) -> None:
     first, later = mail("a", subject=subject), mail("b", hours=1, subject=f"Re: {subject}")
     assert not together(first, later)
