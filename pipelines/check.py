@@ -19,7 +19,7 @@ from connectors.warehouse.engine import make_engine, shown_url, warehouse_url
 from pipelines.rules import load_rules
 from pipelines.runtime import clock_of, is_first_start
 from pipelines.settings import ClientSettings, Settings, SettingsError
-from pipelines.wiring import open_notifiers, wire
+from pipelines.wiring import destinations_of, open_notifiers, wire
 
 AT_ONCE = 8
 """Systems asked at the same time, so that a silent host does not hold up the others."""
@@ -97,11 +97,25 @@ def _rules(settings: Settings, client_key: str) -> CheckResult:
     except SettingsError as error:
         return CheckResult(name, works=False, detail=str(error))
     names = ", ".join(f"{policy.name} ({policy.version})" for policy in rules.policies)
-    live = settings.client(client_key).live_from
-    detail = (
-        f"{names}; {f'live from {live.isoformat()}' if live else 'not live yet: nobody is paged'}"
+    client = settings.client(client_key)
+    live = client.live_from
+    if live and not destinations_of(client):
+        detail = (
+            f"live from {live.isoformat()}, and no channel for pages: nobody would be told of anything. "
+            "Add an entry to `notify` with `for: [page]`"
+        )
+        return CheckResult(name, works=False, detail=detail)
+    invented = (
+        " (the shipped plan: its people are invented)"
+        if live and _is_shipped(settings, client)
+        else ""
     )
+    detail = f"{names}; {f'live from {live.isoformat()}' if live else 'not live yet: nobody is paged'}{invented}"
     return CheckResult(name, works=True, detail=detail)
+
+
+def _is_shipped(settings: Settings, client: ClientSettings) -> bool:
+    return not settings.path(client.on_call).is_file()
 
 
 def _source(settings: Settings, client_key: str, source: Any) -> CheckResult:

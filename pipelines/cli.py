@@ -12,7 +12,6 @@ Everything that takes time to import is imported by the command that needs it: `
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -45,9 +44,12 @@ from pipelines.cli_problems import messages_app, quarantine
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pipelines.ingest import IngestReport
     from pipelines.report import WrittenReport
     from pipelines.tick import TickReport
+    from transforms.model import DataWarning
 
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 """What typer raises for a wrong command, option or value; it has no public name of its own."""
@@ -136,16 +138,29 @@ def sync(
             )
     for report in reports:
         for outcome in report.sources:
-            counted = (
-                Counter(w.rule for w in outcome.normalise.warnings) if outcome.normalise else {}
-            )
-            for rule, count in sorted(counted.items()):
-                terminal.warn(f"{report.client_key}, {outcome.source_key}: {count} × {rule}")
+            place = f"{report.client_key}, {outcome.source_key}"
+            for line in _warned(outcome.normalise.warnings if outcome.normalise else []):
+                terminal.warn(f"{place}: {line}")
     for row in rows:
         if row["error"]:
             code = max(code, FAILED)
             terminal.fail(str(row["error"]))
     leave(code)
+
+
+def _warned(warnings: "Sequence[DataWarning]") -> "Iterator[str]":
+    """A line for each rule that spoke: how often, and one example."""
+    by_rule: dict[str, list[DataWarning]] = {}
+    for warning in warnings:
+        by_rule.setdefault(warning.rule, []).append(warning)
+    for rule, found in sorted(by_rule.items()):
+        first = found[0]
+        example = (
+            f"{first.ticket_remote_id}: {first.detail}"
+            if first.detail
+            else f"{first.ticket_remote_id}"
+        )
+        yield f"{len(found)} × {rule}, for instance {example[:160]}"
 
 
 def _having(settings: Settings, client: str | None, sources: list[str]) -> list[str]:
@@ -187,7 +202,6 @@ def rebuild(
             "comments": sum(each.comments for each in report.sources),
             "changes": sum(each.changes for each in report.sources),
             "quarantined": sum(each.quarantined for each in report.sources),
-            "rows_changed": sum(each.rows_changed for each in report.sources),
             "removed": report.removed,
             "links_changed": report.duplicates,
         }
@@ -226,7 +240,7 @@ def tick(
     from dataclasses import asdict
 
     from pipelines.runtime import opened
-    from pipelines.tick import rehearse_client, tick_client
+    from pipelines.tick import refuse_to_go_back, rehearse_client, tick_client
 
     instant = instant_of(as_of, "--as-of")
     start = instant_of(rehearse_from, "--rehearse-from")
@@ -234,6 +248,7 @@ def tick(
     def one(client_key: str) -> "TickReport":
         end = instant or runtime.now()
         if start is None:
+            refuse_to_go_back(runtime, client_key, end)
             return tick_client(runtime, client_key, end)
         return rehearse_client(runtime, client_key, start, end)
 

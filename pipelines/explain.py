@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from connectors.warehouse import history, issues, trail
 from connectors.warehouse.engine import reading
 from pipelines.history import told
-from pipelines.rules import load_rules
+from pipelines.rules import is_reply_metric, load_rules
 from pipelines.runtime import Runtime
 from pipelines.settings import SettingsError
+from pipelines.triage import RULE_FIELD
 from sla_rules.engine import evaluate, explain
 
 Row = dict[str, Any]
@@ -80,8 +81,18 @@ def explain_ticket(
     if histories.tickets:
         rules = load_rules(runtime.settings, ticket["client_key"], as_of.date())
         facts, events = told(histories)
-        clocks = evaluate(facts, events[key], rules.policies, as_of)
-        intervals = explain(facts[0], events[key], rules.policies, as_of)
+        # As in the report: where a source tells no answers, no reply clock is judged.
+        is_silent = ticket["source_key"] in rules.without_messages
+        clocks = [
+            clock
+            for clock in evaluate(facts, events[key], rules.policies, as_of)
+            if not (is_silent and is_reply_metric(clock.metric))
+        ]
+        intervals = [
+            one
+            for one in explain(facts[0], events[key], rules.policies, as_of)
+            if not (is_silent and is_reply_metric(one.metric))
+        ]
         sections.extend([teller.clocks(clocks), teller.intervals(intervals)])
     sections.extend([teller.ladder(timers, escalations), teller.messages(messages)])
     sections.extend([teller.audit(audited), teller.cells(cells)])
@@ -136,7 +147,9 @@ class _Teller:
             ]
             for m in moves
         )
-        return Section(f"Ticket · times in {self._zone.key}", ("", ""), rows)
+        if (one["fields"] or {}).get(RULE_FIELD):
+            rows.insert(5, ["triage", f"priority by the rule '{one['fields'][RULE_FIELD]}'"])
+        return Section(f"Ticket · times in {self._zone.key}", ("what", "value"), rows)
 
     def raw(self, rows: Sequence[Row]) -> Section:
         """The raw records behind it."""
@@ -178,6 +191,8 @@ class _Teller:
             )
             seen = " (observed)" if change["is_observed"] else ""
             what = f"{change['field']}: {old} → {new}{seen}"
+            if change["field"] == "update":
+                what = "a row that changes nothing we follow"
             who = names.get(change["actor_key"] or "", "–")
             rows.append(
                 (

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from connectors.outbox_sender import deliver_due
 from connectors.warehouse import escalations, outbox
 from connectors.warehouse.engine import reading, writing
+from connectors.warehouse.types import iso_utc
 from pipelines.escalate import escalate_client
 from pipelines.measure import evaluate_client
 from pipelines.rules import Rules, load_rules
 from pipelines.runtime import Runtime
+from pipelines.settings import SettingsError
 from pipelines.wiring import destinations_of, fallback_of, open_notifiers
 
 MINUTE = timedelta(minutes=1)
@@ -49,6 +51,21 @@ def tick_client(runtime: Runtime, client_key: str, as_of: datetime) -> TickRepor
     decide(runtime, client_key, rules, as_of, report)
     send(runtime, client_key, report)
     return report
+
+
+def refuse_to_go_back(runtime: Runtime, client_key: str, as_of: datetime) -> None:
+    """Refuses a tick for an instant before the last one: it would set the clocks back for everybody.
+
+    Raises:
+        SettingsError: the instant lies before the last tick.
+    """
+    with reading(runtime.engine) as connection:
+        last = escalations.last_tick(connection, client_key)
+    if last is not None and as_of < last:
+        raise SettingsError(
+            f"client {client_key} was ticked up to {iso_utc(last)}, expected an instant after that; what was at "
+            f"{iso_utc(as_of)} is shown by deskbridge explain TICKET --as-of and deskbridge report --as-of"
+        )
 
 
 def tick_all(runtime: Runtime, as_of: datetime) -> tuple[list[TickReport], dict[str, Exception]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from connectors.warehouse.history import UNDATED
+
 
 @dataclass(frozen=True, slots=True)
 class MigrationLedger:
@@ -24,6 +26,22 @@ class MigrationLedger:
         return {
             str(kind): int(n) for kind, n in self.rows["kind"].value_counts().sort_index().items()
         }
+
+
+def _read_back(own: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `verified`; a mail that moved arrived as its ticket did."""
+    tickets = own[own["kind"] == "ticket"]
+    of_ticket = dict(
+        zip(tickets["ticket_key"], tickets["verification"].map(_verified), strict=True)
+    )
+    verified = [
+        of_ticket.get(row.ticket_key, "")
+        if row.kind == "mail" and row.decision == "moved"
+        else _verified(row.verification)
+        for row in own.itertuples()
+    ]
+    dated = own["occurred_at"].where(own["occurred_at"] > pd.Timestamp(UNDATED))
+    return own.assign(verified=verified, occurred_at=dated)
 
 
 def _verified(verification: Any) -> str:
@@ -54,7 +72,7 @@ def migration_ledger(run_key: str, rows: pd.DataFrame) -> MigrationLedger:
         reasons=reasons.sort_values(
             ["items", "kind", "decision", "reason"], ascending=[False, True, True, True]
         ),
-        rows=own.assign(verified=own["verification"].map(_verified)).sort_values(
+        rows=_read_back(own).sort_values(
             ["kind", "decision", "occurred_at", "remote_id"], kind="stable"
         ),
     )

@@ -105,9 +105,13 @@ def _parts(report: ReportFigures) -> str:
     if not rows:
         return f"{text}."
     weakest = min(rows, key=lambda row: (row["met"] / row["n"], -row["n"], row["metric"]))
+    share, whole = weakest["met"] / weakest["n"], report.figures["sla_compliance"].value
+    if whole is not None and share >= whole:
+        # What drags the figure down has too few cases to be named; naming the next best would mislead.
+        return f"{text}. No priority with {SMALL_N} cases or more lies under the whole."
     return (
         f"{text}. The weakest spot is {metric_name(weakest['metric']).lower()} for priority "
-        f"{weakest['priority']}: {share_text(weakest['met'] / weakest['n'])} of {weakest['n']:,}."
+        f"{weakest['priority']}: {share_text(share)} of {weakest['n']:,}."
     )
 
 
@@ -123,11 +127,13 @@ def _work(report: ReportFigures) -> str:
         else "down from"
     )
     risky = _cases(len(report.at_risk), "open target has", "open targets have")
+    when = "" if not report.is_complete else "today "
+    came = _cases(created, "ticket", "tickets")
     return (
-        f"{_cases(created, 'ticket', 'tickets')} came in and "
+        f"{came[0].upper()}{came[1:]} came in and "
         f"{_cases(solved, 'was', 'were') if solved else 'none were'} solved; "
         f"{left.end:,} are open at the end, {trend} {left.start:,}, "
-        f"and {risky} used 80% of the time allowed."
+        f"and {when}{risky} used 80% of the time allowed."
     )
 
 

@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from connectors.warehouse.engine import reading
 from connectors.warehouse.tables import sla_clock, timer
+from pipelines.explain import explain_ticket
 from pipelines.ingest import ingest_client
 from pipelines.runtime import opened
-from pipelines.tick import tick_client
+from pipelines.settings import SettingsError
+from pipelines.tick import refuse_to_go_back, tick_client
 
 MAPPING = """\
 rows: change
@@ -71,3 +73,19 @@ def test_an_export_with_public_answers_is_judged_by_its_replies_too(tmp_path: Pa
     )
     assert metrics == {"first_reply", "resolution"}
     assert {"l1", "l2", "l3"} <= steps
+
+
+def test_explain_says_what_the_report_says(tmp_path: Path) -> None:
+    clocks_and_steps(tmp_path, "", "", "")
+    with opened(tmp_path / "deskbridge.yaml") as runtime:
+        sections = explain_ticket(runtime, "7", "acme", datetime(2026, 11, 4, 13, tzinfo=UTC))
+    by_title = {section.title: section.rows for section in sections}
+    assert [row[0] for row in by_title["SLA clocks"]] == ["resolution"]
+
+
+def test_a_tick_never_goes_back(tmp_path: Path) -> None:
+    clocks_and_steps(tmp_path, "", "", "")
+    with opened(tmp_path / "deskbridge.yaml") as runtime:
+        refuse_to_go_back(runtime, "acme", datetime(2026, 11, 4, 13, tzinfo=UTC))
+        with pytest.raises(SettingsError, match="expected an instant after that"):
+            refuse_to_go_back(runtime, "acme", datetime(2026, 11, 4, 12, tzinfo=UTC))

@@ -113,7 +113,7 @@ def test_the_summary_tells_the_same_numbers_as_the_figures(
         "8.3 points better than September 2026." in text
     )
     assert (
-        "9 tickets came in and 8 were solved; 4 are open at the end, up from 2, and 1 open target has"
+        "9 tickets came in and 8 were solved; 4 are open at the end, up from 2, and today 1 open target has"
         in text
     )
     rows = {
