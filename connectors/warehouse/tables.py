@@ -264,6 +264,7 @@ comment = Table(
     _text("raw_remote_id"),
     Index(None, "ticket_key"),
     Index(None, "client_key", "message_id"),
+    Index(None, "raw_remote_id", "source_key"),
 )
 
 ticket_change = Table(

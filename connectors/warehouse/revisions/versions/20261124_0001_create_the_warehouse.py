@@ -110,6 +110,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_comment_client_key_message_id'), ['client_key', 'message_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_comment_raw_remote_id_source_key'), ['raw_remote_id', 'source_key'], unique=False)
         batch_op.create_index(batch_op.f('ix_comment_ticket_key'), ['ticket_key'], unique=False)
 
     op.create_table('contact',
@@ -561,6 +562,7 @@ def downgrade() -> None:
     op.drop_table('contact')
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_comment_ticket_key'))
+        batch_op.drop_index(batch_op.f('ix_comment_raw_remote_id_source_key'))
         batch_op.drop_index(batch_op.f('ix_comment_client_key_message_id'))
 
     op.drop_table('comment')
