@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from connectors.errors import DataError
 from connectors.warehouse import ledger
 from connectors.warehouse.engine import writing
+from connectors.warehouse.history import UNDATED
 from connectors.warehouse.types import canonical_json
 from migrations.rules import ExclusionRule, MailFacts, first_fit
 from transforms.model import key_of
@@ -31,9 +32,6 @@ REFUSED = "the target refused it"
 
 _TOO_LATE = "came after its conversation was moved; carry it over by hand or move again"
 _TOO_LATE_AND_REFUSED = "came after its conversation was refused by the target"
-
-UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
-"""What a mail without any readable date carries (see `transforms.mail`)."""
 
 
 @dataclass(frozen=True, slots=True)
