@@ -66,6 +66,60 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One record as an inventory names it: enough to see whether ours is the same, never its content.
+
+    `children` is how many comments the source counts for a ticket (None: it does not tell).
+    """
+
+    remote_id: str
+    is_tombstone: bool = False
+    updated_at: datetime | None = None
+    children: int | None = None
+
+
+@runtime_checkable
+class Reconcilable(Protocol):
+    """A source whose records can be listed and fetched by id, for the nightly reconciliation and the fast lane."""
+
+    reconciled_streams: Sequence[str]
+    """Streams that `inventory` can list whole."""
+
+    def inventory(self, stream: str) -> Iterator[Sequence[Listed]]:
+        """Everything the source holds in a stream now, page by page, each record at least once.
+
+        Raises:
+            ConnectorError: the list could not be read to its end; nothing may be concluded from a part of it.
+        """
+        ...
+
+    def fetch(self, stream: str, remote_ids: Sequence[str]) -> Iterator[Page]:
+        """The named records as `pull` would give them, with all that belongs to them (a ticket with its events).
+
+        Records of several streams may stand in one page; its cursor is empty and must not be stored. A record that
+        the source does not have any more comes as a tombstone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Ids of tickets that changed lately, newest last, and where to ask on from."""
+
+    ticket_remote_ids: Sequence[str]
+    cursor: Cursor
+
+
+@runtime_checkable
+class Hinting(Protocol):
+    """A source that can be asked every few seconds, in one or two calls, what changed (the fast lane)."""
+
+    def newest(self, cursor: Cursor | None) -> Hints:
+        """Tickets changed since `cursor` (None: the last minutes). A hint may be wrong, late or missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedAttachment:
     """A file to be carried over with a comment."""
 

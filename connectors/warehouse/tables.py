@@ -487,6 +487,36 @@ rate_budget = Table(
     _at("seen_at"),
 )
 
+oauth_token = Table(
+    "oauth_token",
+    metadata,
+    _key("credential"),
+    _text("seed_sha256", required=True),
+    _text("access_token", required=True),
+    _text("refresh_token"),
+    _at("expires_at"),
+    _at("rotated_at", required=True),
+)
+"""Tokens that rotate: a refresh token works once, so the pair that replaced it is kept at once and for all workers."""
+
+source_sla_event = Table(
+    "source_sla_event",
+    metadata,
+    _key("event_key"),
+    _text("client_key", required=True),
+    _text("ticket_key", required=True),
+    _text("source_key", required=True),
+    _text("remote_id", required=True),
+    _text("metric", required=True),
+    Column("instance", Integer, nullable=False),
+    _text("type", required=True),
+    _at("occurred_at", required=True),
+    _json("detail"),
+    Index(None, "ticket_key"),
+    Index(None, "client_key", "occurred_at"),
+)
+"""What the source itself says of its own SLA (activate, pause, fulfill, apply_sla, breach…), kept beside our clocks."""
+
 report_issue = Table(
     "report_issue",
     metadata,
@@ -574,7 +604,7 @@ OPERATIONAL: dict[str, frozenset[str]] = {
 }
 """Columns left out of the checksum over the domain columns: they say how a run went, not what is true."""
 
-OPERATIONAL_TABLES = frozenset({"lease", "rate_budget"})
+OPERATIONAL_TABLES = frozenset({"lease", "rate_budget", "oauth_token"})
 """Tables that are operational as a whole."""
 
 DERIVED = (
@@ -590,6 +620,7 @@ DERIVED = (
     "satisfaction_rating",
     "article",
     "ticket_link",
+    "source_sla_event",
     "sla_clock",
     "quarantine",
 )
