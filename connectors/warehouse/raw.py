@@ -88,11 +88,64 @@ def store_page(
         CursorMovedError: the stored sequence is another one; nothing was written.
     """
     _move_cursor(connection, client_key, source_key, stream, page, sequence, fetched_at)
+    stored = _store(connection, client_key, source_key, stream, page.records, fetched_at, volatile)
+    return StoredPage(len(page.records), stored)
+
+
+def store_records(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    records: Sequence[RawRecord],
+    *,
+    fetched_at: datetime,
+    volatile: Mapping[str, Sequence[str]],
+) -> int:
+    """Stores new or changed records that were fetched by id, of any stream; no cursor moves.
+
+    Returns:
+        How many were new or changed. Records of a stream that was never pulled are left out: its first pull
+        brings them.
+    """
+    by_stream: dict[str, list[RawRecord]] = {}
+    for record in records:
+        by_stream.setdefault(record.stream, []).append(record)
+    stored = 0
+    for stream, some in sorted(by_stream.items()):
+        # The cursor's row is the stream's lock: a pull that stores a page meanwhile waits, or is waited for.
+        held = connection.execute(
+            select(sync_cursor.c.sequence)
+            .where(*_is_stream(sync_cursor, client_key, source_key, stream))
+            .with_for_update()
+        ).first()
+        if held is not None:
+            stored += _store(
+                connection,
+                client_key,
+                source_key,
+                stream,
+                some,
+                fetched_at,
+                volatile.get(stream, ()),
+            )
+    return stored
+
+
+def _store(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    stream: str,
+    records: Sequence[RawRecord],
+    fetched_at: datetime,
+    volatile: Sequence[str],
+) -> int:
+    """Writes a new version of each record whose content differs from its latest one; returns how many."""
     latest = _latest_hashes(
-        connection, client_key, source_key, stream, [safe_text(r.remote_id) for r in page.records]
+        connection, client_key, source_key, stream, [safe_text(r.remote_id) for r in records]
     )
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for record in page.records:
+    for record in records:
         remote_id = safe_text(record.remote_id)
         version, known = latest.get(remote_id, (0, ""))
         digest = content_sha256(record, volatile)
@@ -115,14 +168,13 @@ def store_page(
             "location": dict(record.location) or None,
             "fetched_at": fetched_at,
         }
-    stored = upsert(
+    return upsert(
         connection,
         raw_record,
         rows.values(),
         key=("client_key", "source_key", "stream", "remote_id", "version"),
         update=False,
     )
-    return StoredPage(len(page.records), stored)
 
 
 def content_sha256(record: RawRecord, volatile: Sequence[str]) -> str:
