@@ -69,14 +69,39 @@ class HttpSourceSettings(SourceSettings, RemoteSettings):
     """After this long a call is given up, waits for the rate limit included."""
 
 
+class OAuthSettings(Strict):
+    """A right to an API by OAuth 2.0: a person's, with a refresh token, or the client's own, without one.
+
+    Refresh tokens that work once are replaced in the warehouse; the one written here is where they begin.
+    """
+
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr | None = None
+    """Left out for a public client."""
+    refresh_token: SecretStr | None = None
+    """From the authorisation that a person gave. Left out: the client's own right (client credentials)."""
+    token_url: HttpUrl | None = None
+    """Where tokens are given out; known for most vendors."""
+    scope: str | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuses a right without any secret."""
+        if self.client_secret is None and self.refresh_token is None:
+            raise ValueError(
+                "oauth needs 'refresh_token', or 'client_secret' for the client's own right"
+            )
+
+
 class ZendeskSettings(HttpSourceSettings):
-    """A Zendesk account; export and import need an admin's API token."""
+    """A Zendesk account; export and import need an admin's right: `email` with `token`, or `oauth`."""
 
     type: Literal["zendesk"]
     tries: int = Field(default=4, ge=1, le=20)
     """Fewer: a page that times out is asked for again at half its size, with tries of its own."""
-    email: str
-    token: SecretStr
+    email: str | None = None
+    token: SecretStr | None = None
+    oauth: OAuthSettings | None = None
+    """Instead of email and token: an OAuth client of the account."""
     subdomain: str | None = None
     base_url: HttpUrl | None = None
 
@@ -89,9 +114,16 @@ class ZendeskSettings(HttpSourceSettings):
         return f"https://{self.subdomain}.zendesk.com" if self.subdomain else self.address()
 
     def model_post_init(self, _context: Any) -> None:
-        """Refuses an account without any address."""
+        """Refuses an account without any address, and one with no credential or two."""
         if not self.base_url and not self.subdomain:
             raise ValueError("a zendesk source needs 'subdomain' (or 'base_url')")
+        given = [name for name in ("email", "token") if getattr(self, name) is not None]
+        if self.oauth is not None and given:
+            raise ValueError(
+                f"'oauth' stands beside '{given[0]}', expected one of the two ways to log in"
+            )
+        if self.oauth is None and len(given) < 2:
+            raise ValueError("a zendesk source needs 'email' and 'token' (or 'oauth')")
 
 
 class FreshdeskSettings(HttpSourceSettings):

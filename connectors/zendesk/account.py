@@ -50,29 +50,31 @@ def endpoint_class(method: str, path: str) -> str:
 
 def open_session(
     address: str,
-    email: str,
-    token: str,
+    email: str = "",
+    token: str = "",
     *,
+    auth: Any = None,
     label: str = "",
     policy: Policy | None = None,
-    **clocks: Any,
+    **options: Any,
 ) -> PolicySession:
-    """A session for one account and API token.
+    """A session for one account and one credential.
 
     Args:
         address: as `address_of` gives it.
         email: the login that the token acts for.
         token: an API token; never appears in errors.
+        auth: instead of email and token, e.g. `connectors.oauth.OAuthCredential`.
         label: how errors name the account.
         policy: patience; None takes `EXPORT_POLICY`.
-        clocks: `clock`, `sleep`, `wall_clock` of `PolicySession`, for tests.
+        options: `budgets` of `PolicySession`, and its `clock`, `sleep`, `wall_clock` for tests.
     """
     return PolicySession(
         address,
-        (f"{email}/token", token),
+        auth or (f"{email}/token", token),
         secrets=(token,),
         label=label or f"Zendesk {urlsplit(address).netloc}",
         policy=policy or EXPORT_POLICY,
         classify=endpoint_class,
-        **clocks,
+        **options,
     )
