@@ -41,6 +41,7 @@ from pipelines.cli_options import (
     month_of,
 )
 from pipelines.cli_problems import messages_app, quarantine
+from pipelines.cli_sources import reconcile, watch
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -268,6 +269,10 @@ def tick(
         code = max(code, FAILED)
         terminal.fail("messages are dead: nobody took them. deskbridge messages list shows which")
     leave(code)
+
+
+app.command()(watch)
+app.command()(reconcile)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.triage import triaged
-from pipelines.wiring import label_of, sources_of, wire
+from pipelines.wiring import Wired, label_of, sources_of, wire
 from transforms.identity import region_of_zone
 from transforms.model import Batch
 
@@ -71,18 +71,35 @@ def ingest_client(
         source.id: wire(runtime.settings, client_key, source, runtime.now) for source in sources
     }
     for source in sources:
-        outcome = SourceOutcome(source.id)
+        outcome = ingest_source(runtime, client_key, source, progress, wired[source.id])
         report.sources.append(outcome)
-        try:
-            outcome.sync = _pull(runtime, client_key, source, wired[source.id].source, progress)
-        except ConnectorError as error:
-            outcome.error = error
-        # What was pulled before a failure is normalised all the same: it is committed and whole.
-        outcome.normalise = normalise(
-            runtime, client_key, source.id, wired[source.id].transform, progress
-        )
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report
+
+
+def ingest_source(
+    runtime: Runtime,
+    client_key: str,
+    settings: SourceSettings,
+    progress: Progress = silent,
+    wired: Wired | None = None,
+) -> SourceOutcome:
+    """Syncs and normalises one source; a failure stands in the outcome."""
+    wired = wired or wire(runtime.settings, client_key, settings, runtime.now)
+    outcome = SourceOutcome(settings.id)
+    try:
+        outcome.sync = _pull(runtime, client_key, settings, wired.source, progress)
+    except ConnectorError as error:
+        outcome.error = error
+    # What was pulled before a failure is normalised all the same: it is committed and whole.
+    outcome.normalise = normalise(runtime, client_key, settings.id, wired.transform, progress)
+    return outcome
+
+
+def named(error: ConnectorError, client_key: str, settings: SourceSettings) -> ConnectorError:
+    """The error, with the client and the source it is about."""
+    label = label_of(client_key, settings)
+    return error if label in str(error) else type(error)(f"{label}: {error}")
 
 
 def normalise(
@@ -122,7 +139,4 @@ def _pull(
     try:
         return sync_source(runtime.engine, client_key, settings.id, source, runtime.now, on_page)
     except ConnectorError as error:
-        label = label_of(client_key, settings)
-        if label in str(error):
-            raise
-        raise type(error)(f"{label}: {error}") from error
+        raise named(error, client_key, settings) from error
