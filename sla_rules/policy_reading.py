@@ -38,6 +38,9 @@ ROW_KEYS = (*MATRIX_NAMES, *METRICS, "calendar")
 BUSINESS = ("business_hours", "business hours")
 """Words for the calendar that the policy names as its business hours."""
 
+NO_TARGET = "none"
+"""Says that a row of the matrix promises nothing for a metric that other rows have."""
+
 Calendars = dict[str, Calendar]
 
 
@@ -147,15 +150,21 @@ class _Cells:
                 f"the row {missing[0]} is missing, found {', '.join(rows) or 'none'}; "
                 f"expected a row for each of {', '.join(PRIORITIES)}"
             )
-        matrix = {priority: self.row(rows[priority]) for priority in PRIORITIES}
-        named = {metric for row in matrix.values() for metric in row}
-        for priority, row in matrix.items():
+        read = {priority: self._promises(rows[priority]) for priority in PRIORITIES}
+        named = {metric for row in read.values() for metric in row}
+        for priority, row in read.items():
             lacking = [metric for metric in METRICS if metric in named and metric not in row]
             if lacking:
                 raise rows[priority].error(
-                    f"no target for {lacking[0]}, which other rows have; expected one in every row"
+                    f"no target for {lacking[0]}, which other rows have; expected one in every row, or "
+                    f"{NO_TARGET}"
                 )
-        return matrix
+        if not any(cell for row in read.values() for cell in row.values()):
+            raise place.error("expected at least one target, found none")
+        return {
+            priority: {metric: cell for metric, cell in row.items() if cell is not None}
+            for priority, row in read.items()
+        }
 
     def partial(self, place: Found) -> Matrix:
         """A contract's promises: any priorities, any metrics."""
@@ -165,9 +174,20 @@ class _Cells:
         return {priority: self.row(row) for priority, row in rows.items()}
 
     def row(self, place: Found) -> dict[str, Cell]:
+        """A contract's row: what it leaves out falls through to the matrix."""
+        cells: dict[str, Cell] = {}
+        for metric, cell in self._promises(place).items():
+            if cell is None:
+                raise place.error(
+                    f"{metric}: {NO_TARGET} belongs to the matrix; leave the target out here"
+                )
+            cells[metric] = cell
+        return cells
+
+    def _promises(self, place: Found) -> dict[str, Cell | None]:
         parts = place.fields(ROW_KEYS)
         named = self._calendar(parts.get("calendar"))
-        cells: dict[str, Cell] = {}
+        cells: dict[str, Cell | None] = {}
         for key, item in parts.items():
             if key == "calendar":
                 continue
@@ -176,7 +196,7 @@ class _Cells:
                 raise item.error(
                     f"a second target for {metric} in this row; response means first_reply"
                 )
-            cells[metric] = self._cell(item, named)
+            cells[metric] = None if item.value == NO_TARGET else self._cell(item, named)
         if not cells:
             raise place.error("expected a target such as response: 15 min, found none")
         return cells

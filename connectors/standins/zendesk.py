@@ -25,6 +25,7 @@ from connectors.standins.server import (
     retry_after_text,
     system_now,
 )
+from connectors.standins.zendesk_business import Business
 from connectors.standins.zendesk_exports import Reads, error
 from connectors.standins.zendesk_state import Row, ZendeskState
 from connectors.standins.zendesk_writes import Writes
@@ -99,6 +100,7 @@ class ZendeskStandin(StandIn):
         }
         self.state = ZendeskState(_with_login(data, email), self.ledger, folder, now)
         self.reads = Reads(self.state, lambda: self.base_url, self.settings)
+        self.business = Business(data, lambda: self.base_url)
         self.writes = Writes(self.state, lambda: self.base_url, self.me, job_seconds / time_scale)
         self._account_limit = RateLimit(calls_per_minute, 60, time_scale)
         self._export_limit = RateLimit(exports_per_minute, 60, time_scale)
@@ -183,6 +185,7 @@ class ZendeskStandin(StandIn):
             get("jobs", "job_statuses", writes.jobs),
             get("attachment", rf"attachments/{number}", reads.attachment),
             Route("content", "GET", rf"/attachments/{number}/?", reads.content),
+            *self.business.routes(),
             post("import_tickets", "imports/tickets/create_many", writes.import_many),
             post("import_ticket", "imports/tickets", writes.import_one),
             post("create_ticket", "tickets", writes.create_ticket),
