@@ -5,7 +5,8 @@ Belongs here: assets and their checks, thin. Does not belong here: work, jobs, s
 
     sources ─► raw_records ─► tickets ─► sla_clocks ─► escalations ─► deliveries
                                  │                          │
-                                 └─► migration_ledger ──────┴──────► compliance_workbook
+                    │            └─► migration_ledger ──────┴──────► compliance_workbook
+                    └─► source_comparison
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pipelines.announce import announce_report, is_live
 from pipelines.ingest import ingest_client
 from pipelines.migrate import migrate_client
 from pipelines.problems import quarantined
+from pipelines.reconcile import reconcile_client
 from pipelines.report import write_compliance_report
 from pipelines.resources import DeskbridgeResource
 from pipelines.settings import Settings
@@ -99,6 +101,34 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
         yield shown.tickets(report, waiting)
         if report.errors:
             raise dg.Failure("; ".join(str(error) for error in report.errors), allow_retries=False)
+
+    @dg.asset(
+        deps=["raw_records", *(one.key for one in sources)],
+        partitions_def=clients,
+        group_name="raw",
+        owners=OWNERS,
+        kinds={"table"},
+        description="Each source's own list of ids and counts against what is here; what is missing was fetched, what "
+        "vanished there was marked. Nightly.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "matches_the_sources",
+                asset="source_comparison",
+                description="After the pass nothing differs any more. Runbook: source-differs.md",
+            ),
+            dg.AssetCheckSpec(
+                "syncs_lost_nothing",
+                asset="source_comparison",
+                description="The pass found nothing that the syncs should have brought. Runbook: source-differs.md",
+            ),
+        ],
+    )
+    def source_comparison(
+        context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
+    ) -> dg.MaterializeResult:
+        with deskbridge.runtime() as runtime:
+            report = reconcile_client(runtime, context.partition_key)
+        return shown.source_comparison(report)
 
     @dg.multi_asset(
         specs=[
@@ -211,7 +241,7 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
             }
         return shown.migration_ledger(closed)
 
-    return [*sources, ingest, tick, compliance_workbook, migration_ledger]
+    return [*sources, ingest, source_comparison, tick, compliance_workbook, migration_ledger]
 
 
 def _sources(settings: Settings) -> list[dg.AssetSpec]:

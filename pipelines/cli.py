@@ -41,6 +41,7 @@ from pipelines.cli_options import (
     month_of,
 )
 from pipelines.cli_problems import messages_app, quarantine
+from pipelines.cli_sla import sla_app
 from pipelines.cli_sources import reconcile, watch
 from pipelines.settings import Settings, SettingsError
 
@@ -341,13 +342,14 @@ app.command("on-call")(on_call)
 app.command()(quarantine)
 app.add_typer(messages_app, name="messages")
 app.add_typer(migrate_app, name="migrate")
+app.add_typer(sla_app, name="sla")
 app.command()(checksum)
 
 
 @app.command()
 def run(
     job: Annotated[
-        str, typer.Argument(help="sync, sla_tick, compliance_report, migration or purge_runs.")
+        str, typer.Argument(help="sync, reconcile, sla_tick, compliance_report, migration or purge_runs.")
     ],
     config: Config = None,
     client: Client = None,

@@ -12,6 +12,7 @@ from migrations.plan import DECISIONS
 from migrations.reconcile import Reconciliation
 from pipelines.ingest import IngestReport
 from pipelines.problems import Quarantined
+from pipelines.reconcile import Reconciled
 from pipelines.report import WrittenReport
 from pipelines.tick import TickReport
 
@@ -78,6 +79,50 @@ def tickets(report: IngestReport, waiting: Sequence[Quarantined]) -> dg.Material
                     ),
                 },
             )
+        ],
+    )
+
+
+def source_comparison(report: Reconciled) -> dg.MaterializeResult:
+    """What the sources hold against what is here, by stream; whether they agree, and whether syncs had lost anything."""
+    streams = [(one.source_key, stream) for one in report.sources for stream in one.streams]
+    names = ("listed", "here", "arrived", "missing", "differing", "vanished", "remaining")
+    rows = [
+        (key, s.stream, *(getattr(s, name) for name in names), s.disputed) for key, s in streams
+    ]
+    lost = sum(s.lost for _, s in streams)
+    examples = [f"{key} {s.stream} {example}" for key, s in streams for example in s.examples]
+    return dg.MaterializeResult(
+        asset_key="source_comparison",
+        metadata={
+            "dagster/row_count": report.total("listed"),
+            "missing_here": report.total("missing"),
+            "vanished_there": report.total("vanished"),
+            "fetched": report.total("fetched"),
+            "remaining": report.total("remaining"),
+            "not_comparable": [one.source_key for one in report.sources if not one.is_comparable],
+            "streams": _table(
+                ("source", "stream", *names, "counted otherwise"),
+                rows,
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="matches_the_sources",
+                asset_key="source_comparison",
+                passed=report.agrees,
+                metadata={
+                    "remaining": report.total("remaining"),
+                    "errors": _listed([str(error) for error in report.errors]),
+                },
+            ),
+            dg.AssetCheckResult(
+                check_name="syncs_lost_nothing",
+                asset_key="source_comparison",
+                passed=lost == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"records": lost, "examples": _listed(examples)},
+            ),
         ],
     )
 

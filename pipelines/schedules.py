@@ -30,6 +30,12 @@ sync = dg.define_asset_job(
     tags={JOB_TAG: "sync"},
     description="Pull what is new from a client's sources and normalise it. One run, one client.",
 )
+reconcile = dg.define_asset_job(
+    "reconcile",
+    selection=["source_comparison"],
+    tags={JOB_TAG: "reconcile"},
+    description="Compare what a client's sources hold with what is here; fetch and mark what differs.",
+)
 sla_tick = dg.define_asset_job(
     "sla_tick",
     selection=_TICK,
@@ -49,7 +55,7 @@ migration = dg.define_asset_job(
     description="Plan, move, verify and reconcile a client's configured moves; run again it goes on.",
 )
 
-JOBS = [sync, sla_tick, compliance_report, migration, purge_runs]
+JOBS = [sync, reconcile, sla_tick, compliance_report, migration, purge_runs]
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -129,7 +135,25 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     def every_night() -> dg.RunRequest:
         return dg.RunRequest()
 
-    return [every_five_minutes, every_minute, monday_mornings, first_of_the_month, every_night]
+    @dg.schedule(
+        cron_schedule="30 2 * * *",
+        job=reconcile,
+        execution_timezone=zone,
+        default_status=status,
+        description="Ids and counts against every source, a run for each client.",
+    )
+    def early_mornings(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        busy = _clients_of_unfinished(context, "reconcile")
+        yield from (_request(context, "reconcile", key) for key in clients if key not in busy)
+
+    return [
+        every_five_minutes,
+        early_mornings,
+        every_minute,
+        monday_mornings,
+        first_of_the_month,
+        every_night,
+    ]
 
 
 def _request(

@@ -84,6 +84,7 @@ def test_definitions_load_and_fit_together(config: Path) -> None:
     dg.Definitions.validate_loadable(definitions)
     assert {job.name for job in JOBS} == {
         "sync",
+        "reconcile",
         "sla_tick",
         "compliance_report",
         "migration",
@@ -131,6 +132,7 @@ def test_schedules_are_armed_unless_the_clock_stands_still(tmp_path: Path) -> No
     ("name", "runs"),
     [
         ("every_five_minutes", ["north", "south"]),
+        ("early_mornings", ["north", "south"]),
         ("every_minute", [None]),
         ("monday_mornings", ["north", "south"]),
         ("first_of_the_month", ["north", "south"]),
@@ -151,6 +153,7 @@ def test_no_schedule_is_left_out_above(config: Path) -> None:
     definitions = build_definitions(config)
     assert {one.name for one in definitions.schedules or []} == {  # type: ignore[union-attr]
         "every_five_minutes",
+        "early_mornings",
         "every_minute",
         "monday_mornings",
         "first_of_the_month",
@@ -174,7 +177,11 @@ def test_monday_asks_for_the_month_that_runs_in_each_clients_own_zone(
 
 @pytest.mark.parametrize(
     ("job", "schedule", "left"),
-    [("sync", "every_five_minutes", ["south"]), ("sla_tick", "every_minute", [])],
+    [
+        ("sync", "every_five_minutes", ["south"]),
+        ("reconcile", "early_mornings", ["south"]),
+        ("sla_tick", "every_minute", []),
+    ],
 )
 def test_nothing_piles_up_behind_a_run_that_has_not_ended(
     tmp_path: Path, instance: dg.DagsterInstance, job: str, schedule: str, left: list[str]
