@@ -5,7 +5,7 @@ the account (`connectors`), the file's form (`policy_draft.py`).
 
 Decisions:
 - A policy never becomes wider than it was: one with conditions that cannot be expressed waits for a tag
-  (`deskbridge_sla_…`) that an automation in Freshdesk can set.
+  (`deskbridge_sla_…`) that an automation in Freshdesk can set. Channels alone are coarser here, with a finding.
 - Freshdesk's API tells neither holidays nor the statuses in which a timer stands still: both are findings.
 
 Source: Freshdesk API v2 reference, "SLA Policies", "Business Hours".
@@ -48,13 +48,15 @@ METRICS: Mapping[str, str] = {
 
 CHANNELS: Mapping[str, str] = {
     "1": "email",
-    "2": "portal",
+    "2": "web",
     "3": "phone",
+    "5": "twitter",
+    "6": "facebook",
     "7": "chat",
-    "9": "feedback_widget",
-    "10": "outbound_email",
+    "9": "web",
+    "10": "email",
 }
-"""Freshdesk's documented sources → our channel."""
+"""Freshdesk's documented sources → our channel, as tickets carry it."""
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})\s*([ap])\.?m\.?", re.IGNORECASE)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -187,6 +189,12 @@ def _policy(
     if policy.get("escalation"):
         draft.find(place, "its reminders and escalations are not carried over: see escalation.yaml")
     match, unclear = _match(policy, companies)
+    if "channels" in match:
+        draft.find(
+            place,
+            f"its sources are kept as the channels {', '.join(match['channels'])}, which are coarser (the portal and "
+            "the feedback widget are both web, mail that came and mail that went out both email)",
+        )
     notes = [f"SLA policy {policy.get('id')} of Freshdesk.", _conditions_shown(policy)]
     if unclear:
         tag = f"deskbridge_sla_{policy.get('id')}"

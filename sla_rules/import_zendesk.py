@@ -5,7 +5,8 @@ the account (`connectors`), the file's form (`policy_draft.py`).
 
 Decisions:
 - A policy never becomes wider than it was: one whose conditions cannot all be expressed waits for a tag
-  (`deskbridge_sla_…`) that a Zendesk trigger with the same conditions can set.
+  (`deskbridge_sla_…`) that a Zendesk trigger with the same conditions can set. Channels alone are coarser here,
+  with a finding.
 - `any` over several fields becomes several policies with the same promises, one for each field.
 - A priority without a target has none here either, and so has a ticket without a priority.
 
@@ -226,6 +227,12 @@ def _policy(
         notes.append(f"Described as: {policy['description']}")
     notes += [_filter_shown(policy), *_settings(draft, policy, place)]
     for match, remarks in _matches(draft, policy, organisations, place):
+        if "channels" in match:
+            draft.find(
+                place,
+                f"its ways of contact are kept as the channels {', '.join(match['channels'])}, which are coarser "
+                "(calls in and out and voicemail are all phone)",
+            )
         if source_key is not None:
             match = {"sources": (source_key,), **match}
         name = unused_name(title, [one.name for one in draft.policies], str(policy.get("id")))

@@ -14,6 +14,8 @@ EXPORT_POLICY = Policy(tries=4)
 
 INCREMENTAL, TICKET_UPDATE, DEFAULT = "incremental", "ticket_update", "default"
 """Endpoint classes: exports have 10 calls a minute of their own, ticket updates 100; the rest shares the plan's."""
+HELP_CENTER = "help_center"
+"""Endpoint class of the knowledge base, which has a counter of its own."""
 
 
 def address_of(subdomain: str | None, base_url: str | None) -> str:
@@ -41,6 +43,8 @@ def endpoint_class(method: str, path: str) -> str:
 
     Source: Zendesk developer documentation, "Rate limits".
     """
+    if "/help_center/" in path:
+        return HELP_CENTER
     if "/incremental/" in path:
         return INCREMENTAL
     if method == "PUT" and "/tickets" in path:
