@@ -42,6 +42,16 @@ def canonical_json(value: Any) -> str:
     return json.dumps(safe_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def canonical_parsed(value: Any) -> str:
+    """The same as `canonical_json` for what `json.loads` gave, several times faster: nothing is copied.
+
+    Written out, a NUL is escaped and a lone surrogate stands as it is; only texts with either are made safe.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    is_unsafe = "\\u0000" in text or _UNSAFE_TEXT.search(text) is not None
+    return canonical_json(value) if is_unsafe else text
+
+
 def iso_utc(instant: datetime) -> str:
     """`2026-11-02T06:00:00Z`, with microseconds only where there are any; a naive instant raises ValueError."""
     if instant.tzinfo is None:
