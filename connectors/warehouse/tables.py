@@ -333,8 +333,28 @@ article = Table(
     _text("language"),
     _text("url"),
     _at("updated_at"),
+    _text("body_html"),
+    _at("created_at"),
+    Column(
+        "is_published", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
+    Column(
+        "is_translation", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
+    _text("visibility"),
+    _text("category"),
+    _text("section"),
+    _json("labels"),
+    _json("attachments"),
+    _text("author_key"),
+    _text("article_remote_id"),
+    _text("raw_stream"),
+    _text("raw_remote_id"),
+    _text("transform_version"),
     Index(None, "client_key"),
+    Index(None, "client_key", "source_key", "raw_remote_id"),
 )
+"""One row per article and language; `article_remote_id` is what the languages of one article share."""
 
 # `history_revision` of a ticket is the number of the transaction that wrote it last (`loading.next_revision`); a
 # clock keeps the one it was evaluated with. Where they differ the history moved, whatever the wall clocks say.
@@ -485,7 +505,10 @@ rate_budget = Table(
     _number("remaining"),
     _at("resets_at"),
     _at("seen_at"),
+    _json("state"),
 )
+"""What is left of a rate limit, for all workers. `credential` is a host and a hash, never a secret; `state` is what
+`connectors.budget` counts by, the other columns are for people."""
 
 oauth_token = Table(
     "oauth_token",
