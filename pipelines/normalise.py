@@ -240,4 +240,5 @@ def by_table(rows: TicketRows) -> dict[str, list[dict[str, object]]]:
         "attachment": rows.attachment,
         "satisfaction_rating": rows.satisfaction_rating,
         "ticket_link": rows.ticket_link,
+        "source_sla_event": rows.source_sla_event,
     }

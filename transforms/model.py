@@ -18,6 +18,7 @@ Status = Literal[
 ]
 Priority = Literal["critical", "high", "medium", "low"]
 ActorKind = Literal["customer", "agent", "bot", "bridge", "unknown"]
+Visibility = Literal["public", "signed_in", "internal", "restricted"]
 
 STATUSES: tuple[str, ...] = (
     "new",
@@ -45,6 +46,8 @@ class RawRecord:
     `remote_id` is unique within (source, stream). `ticket_remote_id` names the ticket a record belongs to,
     where the source tells (None for people, groups and, until threaded, mails). `location` says where a
     mail or a file row was found: folder, UID, file, line; it never takes part in identity.
+    `version_key` decides whether the record changed, where the same state may come in several shapes (None: the
+    payload decides).
     """
 
     stream: str
@@ -55,6 +58,7 @@ class RawRecord:
     is_tombstone: bool = False
     source_updated_at: datetime | None = None
     location: Mapping[str, Any] = field(default_factory=dict)
+    version_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +89,12 @@ class SourceOrganisation:
 
 @dataclass(frozen=True, slots=True)
 class SourceTeam:
-    """A group of agents."""
+    """A group of agents. `member_remote_ids` are its agents; None where the source does not tell them."""
 
     remote_id: str
     name: str
+    member_remote_ids: tuple[str, ...] | None = None
+    is_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +212,54 @@ class SourceRating:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSlaEvent:
+    """What the source's own SLA says of a ticket: a clock of it was started, paused, fulfilled, breached.
+
+    `metric` and `type` are the source's own words; `instance` counts the clocks of one metric on a ticket.
+    `detail` holds what the event carries besides: the policy, its target in seconds, elapsed seconds.
+    """
+
+    remote_id: str
+    ticket_remote_id: str
+    metric: str
+    instance: int
+    type: str
+    occurred_at: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceArticle:
+    """An article of a knowledge base in one language; its translations are articles of their own.
+
+    `remote_id` tells article and language apart, `article_remote_id` is the source's id that they share.
+    `visibility` says who may read it once it is published: `public` (everybody), `signed_in` (every customer who is
+    signed in), `internal` (agents), `restricted` (some of them: companies, segments). `section` is the path of
+    folders below the category.
+    """
+
+    remote_id: str
+    article_remote_id: str
+    title: str
+    text: str
+    visibility: Visibility
+    is_published: bool
+    is_translation: bool = False
+    html: str | None = None
+    language: str | None = None
+    url: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    category: str | None = None
+    section: str | None = None
+    labels: tuple[str, ...] = ()
+    author_remote_id: str | None = None
+    attachments: tuple[SourceAttachment, ...] = ()
+    raw_stream: str | None = None
+    raw_remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A raw record that could not be understood, kept raw and listed with its reason (quarantine)."""
 
@@ -237,6 +291,8 @@ class Batch:
     comments: list[SourceComment] = field(default_factory=list)
     changes: list[SourceChange] = field(default_factory=list)
     ratings: list[SourceRating] = field(default_factory=list)
+    sla_events: list[SourceSlaEvent] = field(default_factory=list)
+    articles: list[SourceArticle] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     warnings: list[DataWarning] = field(default_factory=list)
 

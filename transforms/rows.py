@@ -14,6 +14,7 @@ from transforms.model import (
     SourceChange,
     SourceComment,
     SourceRating,
+    SourceSlaEvent,
     SourceTicket,
     key_of,
     utc,
@@ -60,6 +61,7 @@ class TicketRows:
     attachment: list[Row]
     satisfaction_rating: list[Row]
     ticket_link: list[Row]
+    source_sla_event: list[Row] = field(default_factory=list)
 
 
 def ticket_rows(batch: Batch, keys: Keys, origin: Origin) -> TicketRows:
@@ -94,6 +96,11 @@ def ticket_rows(batch: Batch, keys: Keys, origin: Origin) -> TicketRows:
             _merge_row(ticket, keys, origin)
             for ticket in tickets
             if ticket.merged_into_remote_id in keys.ticket
+        ],
+        source_sla_event=[
+            _sla_event_row(event, keys, origin)
+            for event in batch.sla_events
+            if event.ticket_remote_id in own
         ],
     )
 
@@ -268,6 +275,21 @@ def _rating_row(rating: SourceRating, keys: Keys, origin: Origin) -> Row:
         "source_score": rating.source_score,
         "comment": rating.comment,
         "rated_at": utc(rating.rated_at),
+    }
+
+
+def _sla_event_row(event: SourceSlaEvent, keys: Keys, origin: Origin) -> Row:
+    return {
+        "event_key": key_of("sla-event", origin.client_key, origin.source_key, event.remote_id),
+        "client_key": origin.client_key,
+        "ticket_key": keys.ticket[event.ticket_remote_id],
+        "source_key": origin.source_key,
+        "remote_id": event.remote_id,
+        "metric": event.metric,
+        "instance": event.instance,
+        "type": event.type,
+        "occurred_at": utc(event.occurred_at),
+        "detail": dict(event.detail),
     }
 
 

@@ -11,14 +11,24 @@ Decisions:
 - What Deskbridge wrote comes back as `bridge`: known by `deskbridge` in the audit's custom metadata, which the
   write side sets, or by its own user id over the API (`bridge_user_ids`).
 - A comment of the requester is a customer's, also where that person is an agent in the account.
+- A ticket with a custom status shows that status's label as its source status; what it means is what the
+  configuration says of the label, else of its category.
+- A ticket that was deleted for good (`SCRUBBED`) keeps its history, without texts and files.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from transforms.model import Batch, RawRecord, SourceChange, SourceRating, SourceTicket
+from transforms.model import (
+    Batch,
+    RawRecord,
+    SourceChange,
+    SourceComment,
+    SourceSlaEvent,
+    SourceTicket,
+)
 from transforms.payload import (
     UnreadableError,
     id_of,
@@ -28,6 +38,7 @@ from transforms.payload import (
     text_of,
     texts_of,
 )
+from transforms.zendesk_conversations import read_messages, read_side_conversations
 from transforms.zendesk_history import (
     Event,
     changes_of,
@@ -36,22 +47,48 @@ from transforms.zendesk_history import (
     merge_of,
     read_events,
 )
+from transforms.zendesk_names import fields_of, read_names
 from transforms.zendesk_people import read_groups, read_organizations, read_users
+from transforms.zendesk_ratings import rating_of_row, read_ratings, read_surveys
+from transforms.zendesk_sla import read_metric_events, verdict_of
+from transforms.zendesk_suspended import read_suspended
 from transforms.zendesk_words import (
     PRIORITY_WORDS,
     STATUS_WORDS,
     Reading,
     channel_of,
+    is_messaging,
     relation_of,
 )
 
-VERSION = "zendesk-1"
+VERSION = "zendesk-2"
 
 MERGED_TAG = "closed_by_merge"
 """The tag that Zendesk puts on a ticket it closed by merging it into another."""
 
-SCORES: Mapping[str, int] = {"good": 5, "bad": 1}
-"""The legacy rating's verdicts on our scale; `offered` and `unoffered` are no verdicts."""
+SCRUBBED = "SCRUBBED"
+"""What Zendesk writes over the texts of a ticket that was deleted for good."""
+
+TICKET_STREAMS = (
+    "tickets",
+    "ticket_events",
+    "satisfaction_ratings",
+    "survey_responses",
+    "side_conversations",
+    "conversation_log",
+    "ticket_metric_events",
+    "suspended_tickets",
+)
+REFERENCE_STREAMS = (
+    "users",
+    "organizations",
+    "groups",
+    "group_memberships",
+    "custom_statuses",
+    "ticket_fields",
+    "ticket_forms",
+    "brands",
+)
 
 _MERGED_INTO = re.compile(r"merged into (?:request|ticket) #(\d+)", re.IGNORECASE)
 
@@ -63,16 +100,19 @@ def normalise(
     priority_map: Mapping[str, str] | None = None,
     base_url: str = "",
     bridge_user_ids: Collection[str] = (),
+    time_zones: Mapping[str, str] | None = None,
 ) -> Batch:
     """The unified records of some tickets.
 
     Args:
-        records: stream → latest raw records: `tickets`, all `ticket_events` and `satisfaction_ratings` of those
-            tickets, and `users`, `organizations`, `groups` (at least those referenced).
-        status_map: source status (lower case) → canonical status; adds to and overrides the built-in words.
+        records: stream → latest raw records: those of `TICKET_STREAMS` that belong to the tickets, and those of
+            `REFERENCE_STREAMS` (at least the ones referenced); a stream that was not pulled may be missing.
+        status_map: source status or custom status's label (lower case) → canonical status; adds to and overrides
+            the built-in words.
         priority_map: the same for priorities.
         base_url: the account's address, for links to the agent's view; may be empty.
         bridge_user_ids: user ids of Deskbridge's own login.
+        time_zones: the vendor's names of zones → IANA's, for users whose record tells no IANA zone.
 
     Returns:
         A batch; records that could not be understood are in its `rejected`, the rest of their ticket stays.
@@ -82,19 +122,29 @@ def normalise(
         priorities={**PRIORITY_WORDS, **(priority_map or {})},
         base_url=base_url.rstrip("/"),
         bridge_user_ids=frozenset(map(str, bridge_user_ids)),
+        own_words=status_map or {},
+        time_zones=time_zones or {},
     )
+    read_names(reading, records)
     read_users(reading, records.get("users", ()))
     read_organizations(reading, records.get("organizations", ()))
-    read_groups(reading, records.get("groups", ()))
+    read_groups(reading, records.get("groups", ()), records.get("group_memberships", ()))
     events = read_events(reading, records.get("ticket_events", ()))
-    rated = _read_ratings(reading, records.get("satisfaction_ratings", ()))
-    merged_into = _merge_targets(events)
+    surveyed = read_surveys(reading, records.get("survey_responses", ()))
+    beside = _Beside(
+        merged_into=_merge_targets(events),
+        rated=surveyed | read_ratings(reading, records.get("satisfaction_ratings", ()), surveyed),
+        sides=read_side_conversations(reading, records.get("side_conversations", ())),
+        messages=read_messages(reading, records.get("conversation_log", ())),
+        sla_events=read_metric_events(reading, records.get("ticket_metric_events", ())),
+    )
+    read_suspended(reading, records.get("suspended_tickets", ()))
     known: set[str] = set()
     for record in records.get("tickets", ()):
         try:
             body = object_of(record)
             ticket_id = required_id(body, "id")
-            _read_ticket(reading, body, events.get(ticket_id, []), merged_into, rated)
+            _read_ticket(reading, body, events.get(ticket_id, []), beside)
             known.add(ticket_id)
         except UnreadableError as error:
             reading.reject(record, error)
@@ -105,23 +155,30 @@ def normalise(
     return reading.batch
 
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What else was read of the tickets, by ticket id."""
+
+    merged_into: Mapping[str, str]
+    rated: set[str]
+    sides: Mapping[str, Sequence[SourceComment]]
+    messages: Mapping[str, Sequence[SourceComment]]
+    sla_events: Mapping[str, Sequence[SourceSlaEvent]]
+
+
 def _read_ticket(
-    reading: Reading,
-    body: dict[str, Any],
-    events: list[Event],
-    merged_into: Mapping[str, str],
-    rated: set[str],
+    reading: Reading, body: dict[str, Any], events: list[Event], beside: _Beside
 ) -> None:
     ticket_id = required_id(body, "id")
     created_at = required_instant(body, "created_at")
     updated_at = required_instant(body, "updated_at")
-    source_status = text_of(body, "status") or ""
-    status = reading.status(source_status, ticket_id)
+    status, source_status = _status(reading, body, ticket_id)
     tags = texts_of(body, "tags")
-    merge = merge_of(events, status == "closed" and MERGED_TAG in tags)
-    if status == "closed" and MERGED_TAG in tags:
+    is_merged = text_of(body, "status") == "closed" and MERGED_TAG in tags
+    merge = merge_of(events, is_merged)
+    if is_merged:
         status = "merged"
-    target = merged_into.get(ticket_id) or _told_target(ticket_id, merge)
+    target = beside.merged_into.get(ticket_id) or _told_target(ticket_id, merge)
     ticket = SourceTicket(
         remote_id=ticket_id,
         number=ticket_id,
@@ -142,33 +199,66 @@ def _read_ticket(
         external_id=id_of(body, "external_id"),
         url=f"{reading.base_url}/agent/tickets/{ticket_id}" if reading.base_url else None,
         tags=tags,
-        fields=_fields(body),
-        source_verdict=_verdict(body),
+        fields=fields_of(reading.names, body),
+        source_verdict=_verdict(body, beside.sla_events.get(ticket_id, ())),
     )
     comments = comments_of(reading, body, events)
     changes = changes_of(reading, events, created_at, merge)
     _end_deleted(ticket, changes)
     reading.batch.tickets.append(ticket)
-    reading.batch.comments.extend(comments)
+    reading.batch.comments.extend(_conversation(body, comments, events, beside, ticket_id))
     reading.batch.changes.extend(changes)
-    _rating_of_row(reading, body, ticket, changes, rated)
+    rating_of_row(reading, body, ticket, changes, beside.rated)
     _compare(reading, body, ticket, changes, len(comments), bool(events))
 
 
-def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    values = body.get("custom_fields")
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, dict) and value.get("value") not in (None, "", []):
-            fields[str(value.get("id"))] = value["value"]
-    for name in ("custom_status_id", "brand_id", "ticket_form_id", "problem_id"):
-        if body.get(name) is not None:
-            fields[name] = body[name]
-    return fields
+def _status(reading: Reading, body: Mapping[str, Any], ticket_id: str) -> tuple[str, str]:
+    """(canonical, the source's own word): by the custom status where the ticket has one of its category."""
+    word = text_of(body, "status") or ""
+    own = reading.names.status(body.get("custom_status_id"), word)
+    if own is None:
+        return reading.status(word, ticket_id), word
+    return own.canonical, word if own.is_default else own.label
 
 
-def _verdict(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: body[name] for name in ("metric_set", "slas") if isinstance(body.get(name), dict)}
+def _conversation(
+    body: Mapping[str, Any],
+    comments: list[SourceComment],
+    events: Iterable[Event],
+    beside: _Beside,
+    ticket_id: str,
+) -> list[SourceComment]:
+    """Comments, messages and side conversations together; without texts where the ticket was deleted for good."""
+    messages = beside.messages.get(ticket_id, ())
+    if messages:
+        spoken = {event.remote_id for event in events if _is_spoken(event)}
+        comments = [
+            replace(one, is_automatic=True) if one.raw_remote_id in spoken else one
+            for one in comments
+        ]
+    everything = [*comments, *messages, *beside.sides.get(ticket_id, ())]
+    if text_of(body, "status") != "deleted" or text_of(body, "subject") != SCRUBBED:
+        return everything
+    return [
+        replace(one, text=SCRUBBED, html=None, subject=None, participants=(), attachments=())
+        for one in everything
+    ]
+
+
+def _is_spoken(event: Event) -> bool:
+    """Whether an event came over a messaging channel: its comment is the transcript of messages."""
+    return any(
+        is_messaging(channel_of(child.get("via") or event.body.get("via")))
+        for child in event.children
+        if _is_comment(child)
+    )
+
+
+def _verdict(body: Mapping[str, Any], events: Sequence[SourceSlaEvent]) -> dict[str, Any]:
+    """What the source itself says of its promises: its figures where the row carries them, its SLA in short."""
+    told = {name: body[name] for name in ("metric_set", "slas") if isinstance(body.get(name), dict)}
+    sla = verdict_of(events)
+    return {**told, "sla": sla} if sla else told
 
 
 def _end_deleted(ticket: SourceTicket, changes: list[SourceChange]) -> None:
@@ -231,72 +321,6 @@ def _compare(
 
 def _last_values(changes: Iterable[SourceChange]) -> dict[str, str | None]:
     return {change.field: change.new_value for change in changes}
-
-
-def _read_ratings(reading: Reading, records: Iterable[RawRecord]) -> set[str]:
-    """Adds the ratings; returns the tickets that have one."""
-    rated: set[str] = set()
-    for record in records:
-        try:
-            body = object_of(record)
-            score = str(body.get("score") or "").lower()
-            if score in ("offered", "unoffered"):
-                continue
-            if score not in SCORES:
-                raise UnreadableError("unknown score", f"score={body.get('score')!r}")
-            ticket_id = required_id(body, "ticket_id")
-            moment = "updated_at" if body.get("updated_at") else "created_at"
-            reading.batch.ratings.append(
-                SourceRating(
-                    remote_id=required_id(body, "id"),
-                    ticket_remote_id=ticket_id,
-                    kind="csat",
-                    score=SCORES[score],
-                    source_score=score,
-                    rated_at=required_instant(body, moment),
-                    comment=text_of(body, "comment"),
-                )
-            )
-            rated.add(ticket_id)
-        except UnreadableError as error:
-            reading.reject(record, error)
-    return rated
-
-
-def _rating_of_row(
-    reading: Reading,
-    body: Mapping[str, Any],
-    ticket: SourceTicket,
-    changes: Iterable[SourceChange],
-    rated: set[str],
-) -> None:
-    """The rating that only the ticket's row carries, where the list of ratings is not to be had."""
-    told = body.get("satisfaction_rating")
-    if ticket.remote_id in rated or not isinstance(told, dict):
-        return
-    score = str(told.get("score") or "").lower()
-    if score not in SCORES:
-        return
-    moments: list[datetime] = [
-        change.occurred_at
-        for change in changes
-        if change.field == "satisfaction_score" and change.new_value is not None
-    ]
-    if not moments:
-        reading.warn(
-            ticket.remote_id, "rating without its instant", "dated by the ticket's last update"
-        )
-    reading.batch.ratings.append(
-        SourceRating(
-            remote_id=id_of(told, "id") or f"{ticket.remote_id}:row",
-            ticket_remote_id=ticket.remote_id,
-            kind="csat",
-            score=SCORES[score],
-            source_score=score,
-            rated_at=moments[-1] if moments else ticket.updated_at,
-            comment=text_of(told, "comment"),
-        )
-    )
 
 
 def _merge_targets(events: Mapping[str, list[Event]]) -> dict[str, str]:

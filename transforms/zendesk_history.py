@@ -20,7 +20,6 @@ from lxml.etree import LxmlError
 from transforms.model import (
     ActorKind,
     RawRecord,
-    SourceAttachment,
     SourceChange,
     SourceComment,
 )
@@ -32,6 +31,7 @@ from transforms.payload import (
     required_id,
     text_of,
 )
+from transforms.zendesk_files import attachments_of, inline_images, recording_of
 from transforms.zendesk_words import (
     MARKER,
     SYSTEM_USER,
@@ -55,7 +55,17 @@ FIELDS: Mapping[str, str] = {
 }
 """Zendesk's field → the name under which its changes are kept. Other fields make no change."""
 
-_KIND_WORDS = frozenset({"Create", "Change", "Comment", "VoiceComment", "CommentPrivacyChange"})
+_KIND_WORDS = frozenset(
+    {
+        "Create",
+        "Change",
+        "Comment",
+        "VoiceComment",
+        "CommentPrivacyChange",
+        "CommentRedactionEvent",
+        "AttachmentRedactionEvent",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +102,14 @@ def read_events(reading: Reading, records: Iterable[RawRecord]) -> dict[str, lis
 def comments_of(
     reading: Reading, ticket: Mapping[str, Any], events: Iterable[Event]
 ) -> list[SourceComment]:
-    """The ticket's conversation, in the order of its events."""
+    """The ticket's conversation, in the order of its events.
+
+    A redacted comment's event is read again by the connector, so that its text is what Zendesk still shows; a
+    redacted file is left out, whatever its event says.
+    """
+    events = list(events)
     requester = id_of(ticket, "requester_id")
+    redacted = _redacted_files(events)
     comments: dict[str, SourceComment] = {}
     hidden: dict[str, bool] = {}
     for event in events:
@@ -110,7 +126,7 @@ def comments_of(
                     )
                     continue
                 try:
-                    comment = _comment(reading, event, index, child, requester)
+                    comment = _comment(reading, event, index, child, requester, redacted)
                 except UnreadableError as error:
                     reading.reject(_record_of(event), error)
                     continue
@@ -133,28 +149,25 @@ def changes_of(
     changes: list[SourceChange] = []
     last_at, position = None, 0
     for event in events:
+        mapped = None if event is merge else _mapped_status(reading, event)
         for index, child in enumerate(event.children):
             kind = kind_of(child)
             if kind not in ("Create", "Change"):
                 continue
             at = created_at if kind == "Create" else event.occurred_at
-            for name, new, old in _fields(child):
+            for field, new_value, old_value in _changed(reading, event, child, mapped):
                 position = position + 1 if at == last_at else 0
                 last_at = at
                 actor_kind, actor_id = actor_of(reading, event, child)
-                field = FIELDS[name]
-                value = _value(reading, field, new, event.ticket_id)
                 if field == "status" and event is merge:
-                    value = "merged"
+                    new_value = "merged"
                 changes.append(
                     SourceChange(
                         remote_id=f"{id_of(child, 'id') or f'{event.remote_id}.{index}'}:{field}",
                         ticket_remote_id=event.ticket_id,
                         field=field,
-                        old_value=None
-                        if kind == "Create"
-                        else _value(reading, field, old, event.ticket_id),
-                        new_value=value,
+                        old_value=None if kind == "Create" else old_value,
+                        new_value=new_value,
                         occurred_at=at,
                         position=position,
                         actor_kind=actor_kind,
@@ -261,6 +274,57 @@ def _fields(child: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
             yield name, child[name], child.get("previous_value")
 
 
+def _changed(
+    reading: Reading,
+    event: Event,
+    child: Mapping[str, Any],
+    mapped: tuple[str | None, str | None] | None,
+) -> Iterable[tuple[str, str | None, str | None]]:
+    """(field of ours, new value, old value). `mapped`: the event's status as its custom status says it."""
+    for name, new, old in _fields(child):
+        field = FIELDS[name]
+        if field == "status" and mapped is not None:
+            continue
+        yield (
+            field,
+            _value(reading, field, new, event.ticket_id),
+            _value(reading, field, old, event.ticket_id),
+        )
+        if field == "custom_status" and mapped is not None and mapped[0] != mapped[1]:
+            yield "status", mapped[1], mapped[0]
+
+
+def _mapped_status(reading: Reading, event: Event) -> tuple[str | None, str | None] | None:
+    """(old, new) canonical status of an event, where the configuration gives a custom status a meaning of its own.
+
+    Without such a word the vendor's own status, which changes with the custom status's category, says it all.
+    """
+    word = custom = None
+    for child in event.children:
+        if kind_of(child) in ("Create", "Change"):
+            for name, new, old in _fields(child):
+                if name == "status":
+                    word = new
+                elif name == "custom_status_id":
+                    custom = (old, new)
+    if custom is None:
+        return None
+    before, after = reading.names.status(custom[0]), reading.names.status(custom[1], word)
+    if after is None or not (after.is_mapped or (before is not None and before.is_mapped)):
+        return None
+    return (None if before is None else before.canonical), after.canonical
+
+
+def _redacted_files(events: Iterable[Event]) -> frozenset[str]:
+    return frozenset(
+        number
+        for event in events
+        for child in event.children
+        if kind_of(child) == "AttachmentRedactionEvent"
+        and (number := id_of(child, "attachment_id")) is not None
+    )
+
+
 def _value(reading: Reading, field: str, value: Any, ticket_id: str) -> str | None:
     if field == "status":
         return None if value is None or value == "" else reading.status(value, ticket_id)
@@ -268,6 +332,9 @@ def _value(reading: Reading, field: str, value: Any, ticket_id: str) -> str | No
         return reading.priority(value, ticket_id)
     if value is None or value == "" or isinstance(value, dict | list):
         return None
+    if field == "custom_status":
+        known = reading.names.status(value)
+        return str(value) if known is None else known.label
     return str(value)
 
 
@@ -281,6 +348,7 @@ def _comment(
     index: int,
     child: Mapping[str, Any],
     requester: str | None,
+    redacted: frozenset[str],
 ) -> SourceComment:
     at = instant_of(child, "created_at") or event.occurred_at
     author = id_of(child, "author_id") or id_of(event.body, "updater_id")
@@ -299,6 +367,9 @@ def _comment(
             reading.warn(event.ticket_id, "unknown author", f"user {author} was not pulled yet")
     remote_id = id_of(child, "id") or f"{event.remote_id}.{index}"
     html = text_of(child, "html_body")
+    attached = attachments_of(
+        reading, _record_of(event), child.get("attachments"), redacted=redacted
+    )
     return SourceComment(
         remote_id=remote_id,
         ticket_remote_id=event.ticket_id,
@@ -311,41 +382,29 @@ def _comment(
         is_automatic=author_kind in ("bot", "bridge"),
         raw_stream="ticket_events",
         raw_remote_id=event.remote_id,
-        attachments=_attachments(reading, event, child.get("attachments")),
+        attachments=(
+            *attached,
+            *inline_images(html, attached),
+            *recording_of(remote_id, child),
+        ),
     )
 
 
+def readable(html: str) -> str:
+    """HTML as text; as it stands where it cannot be read."""
+    try:
+        return str(get_text(html)).strip()
+    except (LxmlError, ValueError):
+        return html
+
+
 def _text(child: Mapping[str, Any], html: str | None) -> str:
-    for name in ("body", "plain_body"):
-        text = text_of(child, name)
-        if text is not None:
-            return text
-    if html is not None:
-        try:
-            return str(get_text(html)).strip()
-        except (LxmlError, ValueError):
-            return html
+    """What was written; for a call also what was said, where the account has it written down."""
+    written = text_of(child, "body") or text_of(child, "plain_body")
+    if written is None and html is not None:
+        written = readable(html)
     data = child.get("data")
-    spoken = data.get("transcription_text") if isinstance(data, dict) else None
-    return spoken if isinstance(spoken, str) else ""
-
-
-def _attachments(reading: Reading, event: Event, values: Any) -> tuple[SourceAttachment, ...]:
-    found: list[SourceAttachment] = []
-    for value in values if isinstance(values, list) else ():
-        remote_id = id_of(value, "id") if isinstance(value, dict) else None
-        if remote_id is None:
-            reading.reject(_record_of(event), UnreadableError("attachment without id", repr(value)))
-            continue
-        size = value.get("size")
-        found.append(
-            SourceAttachment(
-                remote_id=remote_id,
-                file_name=text_of(value, "file_name") or f"attachment-{remote_id}",
-                media_type=text_of(value, "content_type") or "application/octet-stream",
-                size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else None,
-                remote_url=text_of(value, "content_url"),
-                is_inline=value.get("inline") is True,
-            )
-        )
-    return tuple(found)
+    spoken = text_of(data, "transcription_text") if isinstance(data, dict) else None
+    if spoken is None or (written is not None and spoken in written):
+        return written or ""
+    return f"{written}\n\n{spoken}" if written else spoken

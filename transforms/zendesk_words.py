@@ -58,14 +58,58 @@ MARKER = "deskbridge"
 """The entry in an audit's custom metadata by which our own writes are known when they come back."""
 
 
+MESSAGING_CHANNELS = frozenset({"messaging", "whatsapp", "chat"})
+"""Our names of channels by which people talk in turns, plus everything that begins with `sunshine_conversations`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomStatus:
+    """A status of the account's own: what agents call it, the vendor's category of it, ours."""
+
+    label: str
+    category: str
+    canonical: str
+    is_default: bool = False
+    is_mapped: bool = False
+    """The configuration says of this very label what it means."""
+
+
+@dataclass(slots=True)
+class Names:
+    """Names by id. `options`: field id → value → label."""
+
+    statuses: dict[str, CustomStatus] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, str]] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
+    brands: dict[str, str] = field(default_factory=dict)
+
+    def status(self, value: Any, word: Any = None) -> CustomStatus | None:
+        """The custom status of an id, where it is known and, with `word`, of that category.
+
+        A closed or deleted ticket keeps the custom status that it had before: it says nothing any more.
+        """
+        if value is None or isinstance(value, bool | dict | list):
+            return None
+        found = self.statuses.get(str(value))
+        if found is None or (word is not None and found.category != str(word).strip().lower()):
+            return None
+        return found
+
+
 @dataclass(slots=True)
 class Reading:
-    """One run of the transform: what it gives, and the configured words."""
+    """One run of the transform: what it gives, the configured words, what the account's ids mean."""
 
     statuses: Mapping[str, str]
     priorities: Mapping[str, str]
     base_url: str
     bridge_user_ids: frozenset[str]
+    own_words: Mapping[str, str] = field(default_factory=dict)
+    """The configured words for statuses alone, lower case → canonical."""
+    time_zones: Mapping[str, str] = field(default_factory=dict)
+    """The vendor's names of time zones → IANA's."""
+    names: Names = field(default_factory=Names)
     batch: Batch = field(default_factory=Batch)
     roles: dict[str, bool] = field(default_factory=dict)
     """User id → is an agent."""
@@ -109,6 +153,11 @@ def channel_of(via: Any) -> str:
         return "unknown"
     name = str(word).strip().lower()
     return CHANNEL_WORDS.get(name, name)
+
+
+def is_messaging(channel: str) -> bool:
+    """Whether people talk in turns there, so that the messages stand in the conversation log."""
+    return channel in MESSAGING_CHANNELS or channel.startswith("sunshine_conversations")
 
 
 def relation_of(via: Any) -> str | None:

@@ -24,6 +24,7 @@ from connectors.warehouse.tables import (
     quarantine,
     satisfaction_rating,
     sla_clock,
+    source_sla_event,
     team,
     ticket,
     ticket_change,
@@ -33,7 +34,7 @@ from transforms.model import Rejected
 
 Row = Mapping[str, Any]
 
-_OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating)
+_OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating, source_sla_event)
 
 
 def next_revision(connection: Connection, client_key: str) -> int:
@@ -64,7 +65,7 @@ def write_tickets(
         connection: inside a transaction.
         ticket_keys: whose rows are replaced.
         rows: table name → rows, for ticket, comment, ticket_change, attachment, satisfaction_rating,
-            ticket_link. `recorded_at` of a change stays what it was when we first learned of it.
+            source_sla_event, ticket_link. `recorded_at` of a change stays what it was when we first learned of it.
 
     Returns:
         How many rows were inserted, changed or deleted.
