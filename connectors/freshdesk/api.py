@@ -1,20 +1,25 @@
-"""Freshdesk's API v2 as this connector uses it: lists by page, a ticket's conversations, limits, dates.
+"""Freshdesk's API v2 as this connector uses it: lists by page, whole tickets, the archive, limits, dates.
 
 Belongs here: how one answer is asked for and read. Does not belong here: which pages make a stream (`tickets`,
 `lists`), what records mean (`transforms.freshdesk`).
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from connectors.errors import NotFoundError, UnavailableError
+from requests import Response
+
+from connectors.errors import AuthError, NotFoundError, RejectedError, UnavailableError
 from connectors.http import PolicySession
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 PER_PAGE = 100
 """Rows a page; Freshdesk refuses more. Source: API reference, "Pagination"."""
@@ -51,20 +56,36 @@ def endpoint_class(method: str, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """What hangs on a ticket. None: not known, the ticket is no longer there (deleted, archived)."""
+    """What hangs on a ticket. None: not known, the ticket is no longer there."""
 
     conversations: Sequence[Any] | None = None
     attachments: Sequence[Any] | None = None
     """Those of the description, where its row in the list did not bring them."""
+    is_archived: bool = False
+    """The ticket was moved to the archive since it was listed."""
+
+
+class EndOfListError(RejectedError):
+    """Freshdesk gives no page of this list behind the one before (30,000 tickets)."""
 
 
 class FreshdeskApi:
-    """Reads over one session; safe for several threads."""
+    """Reads over one session; safe for several threads. `close` ends its workers."""
 
     def __init__(self, session: PolicySession, now: Callable[[], datetime]) -> None:
         """`now` gives aware UTC instants, used where an answer tells no date."""
         self.session = session
         self._now = now
+        self.server_time = datetime.min.replace(tzinfo=UTC)
+        """Freshdesk's clock as its latest answer told it."""
+        self._has_archive = True
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """Ends the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def list_page(self, path: str, params: Mapping[str, Any]) -> Listing:
         """One page of a list.
@@ -73,10 +94,17 @@ class FreshdeskApi:
         call more is cheaper than a ticket lost.
 
         Raises:
+            EndOfListError: the page lies behind the last one that Freshdesk gives.
             ConnectorError: refused, not reached, or no list.
         """
-        response = self.session.request("GET", f"api/v2/{path}", params=dict(params))
-        self.session.check_status(response)
+        response = self._get(path, params)
+        try:
+            self.session.check_status(response)
+        except RejectedError as error:
+            is_end = '"page"' in error.body and "invalid_value" in error.body
+            if not is_end or int(params.get("page", 1)) <= 1:
+                raise
+            raise EndOfListError(str(error), error.status, error.body) from None
         rows = self.session.json_of(response)
         if not isinstance(rows, list):
             raise UnavailableError(
@@ -86,17 +114,104 @@ class FreshdeskApi:
         has_next = "next" in response.links
         per_page = int(params.get("per_page", 0))
         is_last = not rows or (not has_next and (not per_page or len(rows) < per_page))
-        return Listing(rows, is_last, self._server_time(response.headers.get("Date")))
+        return Listing(rows, is_last, self.server_time)
 
-    def conversations(self, ticket_id: str) -> list[Any] | None:
-        """All conversations of a ticket, oldest first; None where it is no longer there (deleted, archived)."""
+    def children(self, ticket_id: str, *, with_attachments: bool) -> Children:
+        """A ticket's conversations, and its description's attachments where they are asked for.
+
+        These stand in the ticket's own view alone, which brings the first conversations along: so a usual
+        ticket costs one call either way. A ticket that is gone from there is asked for in the archive, once.
+        """
+        if with_attachments:
+            view = self._view(f"tickets/{ticket_id}", {"include": "conversations"})
+            if view is not None:
+                conversations = self._conversations_of(f"tickets/{ticket_id}", view)
+                return Children(conversations, _list_of(view, "attachments"))
+        else:
+            conversations = self._conversations(f"tickets/{ticket_id}")
+            if conversations is not None:
+                return Children(conversations)
+        archived = self.archived(ticket_id)
+        if archived is None:
+            return Children()
+        return Children(archived["conversations"], _list_of(archived, "attachments"), True)
+
+    def whole(self, ticket_id: str) -> dict[str, Any] | None:
+        """A ticket with all that a row of the list has and its conversations, from the archive where it lies there.
+
+        None where it is in neither: then it was deleted for good (or never was).
+        """
+        view = self._view(f"tickets/{ticket_id}", {"include": "conversations,requester,stats"})
+        if view is None:
+            return self.archived(ticket_id)
+        return {**view, "conversations": self._conversations_of(f"tickets/{ticket_id}", view)}
+
+    def archived(self, ticket_id: str) -> dict[str, Any] | None:
+        """A ticket of the archive with its conversations; None where it is not there or the plan has no archive.
+
+        Source: API v2 reference, "Archive Tickets": closed tickets without activity for 120 days; they are in no
+        list and no search.
+        """
+        if not self._has_archive:
+            return None
+        path = f"tickets/archived/{ticket_id}"
+        try:
+            view = self._view(path, {})
+        except AuthError as error:
+            if "require_feature" not in str(error):
+                raise
+            self._has_archive = False
+            return None
+        if view is None:
+            return None
+        return {**view, "archived": True, "conversations": self._conversations(path) or []}
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether the account's plan has an archive, as far as is known."""
+        return self._has_archive
+
+    def each(self, ask: Callable[[T], R], things: Iterable[T]) -> list[R]:
+        """What `ask` gives for each thing, in their order, several at once; the first failure ends the rest."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(WORKERS)
+        futures = [self._pool.submit(ask, thing) for thing in things]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _get(self, path: str, params: Mapping[str, Any]) -> Response:
+        response = self.session.request("GET", f"api/v2/{path}", params=dict(params))
+        self.server_time = self._server_time(response.headers.get("Date"))
+        return response
+
+    def _view(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        response = self._get(path, params)
+        try:
+            self.session.check_status(response)
+        except NotFoundError:
+            return None
+        view = self.session.json_of(response)
+        return view if isinstance(view, dict) else {}
+
+    def _conversations_of(self, path: str, view: Mapping[str, Any]) -> list[Any] | None:
+        told = _list_of(view, "conversations")
+        if told is None or len(told) >= EMBEDDED_CONVERSATIONS:
+            return self._conversations(path)
+        return told
+
+    def _conversations(self, path: str) -> list[Any] | None:
+        """All conversations below a ticket's path, oldest first; None where the ticket is not there."""
         found: list[Any] = []
         seen: set[str] = set()
         page = 1
         while True:
-            params = {"per_page": PER_PAGE, "page": page}
             try:
-                listing = self.list_page(f"tickets/{ticket_id}/conversations", params)
+                listing = self.list_page(
+                    f"{path}/conversations", {"per_page": PER_PAGE, "page": page}
+                )
             except NotFoundError:
                 return None
             new = [row for row in listing.rows if _identity(row) not in seen]
@@ -105,41 +220,6 @@ class FreshdeskApi:
             if listing.is_last or not new:
                 return found
             page += 1
-
-    def children(self, ticket_id: str, *, with_attachments: bool) -> Children:
-        """A ticket's conversations, and its description's attachments where they are asked for.
-
-        These stand in the ticket's own view alone, which brings the first conversations along: so a usual
-        ticket costs one call either way.
-        """
-        if not with_attachments:
-            return Children(self.conversations(ticket_id))
-        response = self.session.request(
-            "GET", f"api/v2/tickets/{ticket_id}", params={"include": "conversations"}
-        )
-        try:
-            self.session.check_status(response)
-        except NotFoundError:
-            return Children()
-        view = self.session.json_of(response)
-        told = view if isinstance(view, dict) else {}
-        conversations, attachments = told.get("conversations"), told.get("attachments")
-        if not isinstance(conversations, list) or len(conversations) >= EMBEDDED_CONVERSATIONS:
-            conversations = self.conversations(ticket_id)
-        return Children(conversations, attachments if isinstance(attachments, list) else None)
-
-    def children_of(self, tickets: Sequence[tuple[str, bool]]) -> list[Children]:
-        """The children of several (ticket id, with attachments), in their order; the first failure ends the rest."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            futures = [
-                pool.submit(self.children, ticket_id, with_attachments=with_attachments)
-                for ticket_id, with_attachments in tickets
-            ]
-            try:
-                return [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
 
     def _server_time(self, date: str | None) -> datetime:
         try:
@@ -192,6 +272,11 @@ def _unsigned(value: Any) -> Any:
         return urlunsplit(urlsplit(value)._replace(query="", fragment=""))
     except ValueError:
         return value.partition("?")[0]
+
+
+def _list_of(view: Mapping[str, Any], name: str) -> list[Any] | None:
+    told = view.get(name)
+    return told if isinstance(told, list) else None
 
 
 def _identity(row: Any) -> str:

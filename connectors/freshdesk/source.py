@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.contract import CheckResult, Cursor, Page
+from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.freshdesk.api import FreshdeskApi, endpoint_class
 from connectors.freshdesk.lists import WHOLE_LISTS, pull_contacts, pull_ratings, pull_whole
+from connectors.freshdesk.reconcile import fetch, inventory, newest
 from connectors.freshdesk.tickets import pull_tickets
 from connectors.http import Policy, PolicySession
 
@@ -27,6 +28,7 @@ class FreshdeskSource:
         base_url: wins over `domain`, for tests and proxies.
         label: how errors name this account, e.g. `client acme, source freshdesk`.
         start: nothing updated before this instant is read.
+        with_archive: whether tickets that no list gives are looked for in the archive, once.
         policy: how patient the session is.
         now: aware UTC now.
         session_options: `clock`, `sleep`, `wall_clock` of `PolicySession`, for tests.
@@ -38,7 +40,9 @@ class FreshdeskSource:
     streams: Sequence[str] = (*WHOLE_LISTS, "contacts", "tickets", "satisfaction_ratings")
     volatile_fields: Mapping[str, Sequence[str]] = {
         "agents": ("available", "available_since", "last_active_at"),
+        "tickets": ("missing_since",),
     }
+    reconciled_streams: Sequence[str] = ("tickets",)
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class FreshdeskSource:
         base_url: str | None = None,
         label: str = "",
         start: datetime = EARLIEST,
+        with_archive: bool = True,
         policy: Policy | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         **session_options: Any,
@@ -65,6 +70,7 @@ class FreshdeskSource:
         )
         self._api = FreshdeskApi(self.session, now)
         self._start = start.astimezone(UTC)
+        self._with_archive = with_archive
         self._now = now
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
@@ -79,10 +85,38 @@ class FreshdeskSource:
         if stream == "contacts":
             return pull_contacts(self._api, cursor, self._start)
         if stream == "tickets":
-            return pull_tickets(self._api, cursor, self._start)
+            return pull_tickets(self._api, cursor, self._start, with_archive=self._with_archive)
         if stream == "satisfaction_ratings":
             return pull_ratings(self._api, cursor, self._start, self._now)
         raise ValueError(f"Freshdesk has no stream {stream!r}; it has {', '.join(self.streams)}")
+
+    def inventory(self, stream: str) -> Iterator[Sequence[Listed]]:
+        """Every ticket that the lists give; see `Reconcilable.inventory`.
+
+        Raises:
+            ConnectorError: a list could not be read to its end.
+            ValueError: the stream is not `tickets`.
+        """
+        self._only_tickets(stream)
+        return inventory(self._api, self._start)
+
+    def fetch(self, stream: str, remote_ids: Sequence[str]) -> Iterator[Page]:
+        """The named tickets with their conversations; see `Reconcilable.fetch`.
+
+        Raises:
+            ConnectorError: one could not be read; whether it is there is not known.
+            ValueError: the stream is not `tickets`.
+        """
+        self._only_tickets(stream)
+        return fetch(self._api, remote_ids)
+
+    def newest(self, cursor: Cursor | None) -> Hints:
+        """Tickets changed since `cursor`, in one call; see `Hinting.newest`.
+
+        Raises:
+            ConnectorError: the list was not given.
+        """
+        return newest(self._api, cursor, self._now())
 
     def check(self) -> CheckResult:
         """Asks for one ticket."""
@@ -93,8 +127,13 @@ class FreshdeskSource:
         return CheckResult(self.session.label, True, "the key reads tickets")
 
     def close(self) -> None:
-        """Closes the session's connections."""
+        """Ends the workers and closes the session's connections."""
+        self._api.close()
         self.session.close()
+
+    def _only_tickets(self, stream: str) -> None:
+        if stream != "tickets":
+            raise ValueError(f"only tickets can be listed whole or by id, not {stream!r}")
 
 
 def _address(domain: str | None) -> str:

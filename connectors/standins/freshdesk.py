@@ -6,14 +6,17 @@ Belongs here: routes, credentials, limits, lists. Does not belong here: state (`
     with FreshdeskStandin(data, api_key="key") as freshdesk:
         source = FreshdeskSource(base_url=freshdesk.base_url, api_key="key")
 
-Route names, for faults: tickets_list, ticket, conversations, contacts_list, companies, agents, groups,
-ticket_fields, ratings, ticket_create, ticket_update, ticket_delete, ticket_restore, note, reply, me.
+Route names, for faults: tickets_list, ticket, conversations, archived_ticket, archived_conversations,
+contacts_list, companies, agents, groups, roles, products, sla_policies, business_hours, surveys, ticket_fields,
+admin_ticket_fields, admin_ticket_field, time_entries, ratings, ticket_create, ticket_update, ticket_delete,
+ticket_restore, ticket_merge, note, reply, me.
 
 Source: Freshdesk API v2 reference (authentication, pagination, errors, each list); support.freshdesk.com,
 article 225439 (limits).
 """
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +24,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from connectors.standins.freshdesk_account import CREATED_WITHIN, FreshdeskAccount, Record, stamp
+from connectors.standins.freshdesk_account import (
+    CREATED_WITHIN,
+    FORMS,
+    OTHER_LISTS,
+    FreshdeskAccount,
+    Record,
+    stamp,
+)
 from connectors.standins.freshdesk_writes import FreshdeskWrites, invalid
 from connectors.standins.server import (
     RateLimit,
@@ -49,6 +59,9 @@ _TICKET_FILTERS = ("new_and_my_open", "watching", "spam", "deleted")
 _TICKET_ORDERS = ("created_at", "due_by", "updated_at", "status")
 _LIST_INCLUDES = ("stats", "requester", "description", "company")
 _VIEW_INCLUDES = ("stats", "requester", "conversations", "company")
+_REQUIRE_FEATURE = (
+    "The {} feature(s) is/are not supported in your plan. Please upgrade your account to use it."
+)
 
 _EMBEDDED = 10
 """Conversations that a ticket's own view gives at most."""
@@ -79,6 +92,8 @@ class FreshdeskStandin(StandIn):
         includes_own_second: whether `updated_since` gives rows of that very second (not documented).
         list_has_attachments: whether rows of the ticket list carry their attachments (not documented).
         has_surveys: False: the plan has none.
+        has_archive: whether the plan has an archive; else it answers 403.
+        is_admin: whether the key's agent may read what administrators may (`/admin/ticket_fields`).
     """
 
     def __init__(
@@ -95,6 +110,8 @@ class FreshdeskStandin(StandIn):
         includes_own_second: bool = True,
         list_has_attachments: bool = False,
         has_surveys: bool = True,
+        has_archive: bool = False,
+        is_admin: bool = False,
     ) -> None:
         """Takes the data in, then what the ledger in `folder` says was written since."""
         super().__init__(folder=folder, now=now, time_scale=time_scale, port=port)
@@ -108,6 +125,8 @@ class FreshdeskStandin(StandIn):
         self.includes_own_second = includes_own_second
         self.list_has_attachments = list_has_attachments
         self.has_surveys = has_surveys
+        self.has_archive = has_archive
+        self.is_admin = is_admin
         self.after_list: Callable[[int], None] | None = None
         """Called after each answer of the ticket list with its number (1, 2, …): lets rows move while paging."""
         self._lists_given = 0
@@ -131,12 +150,43 @@ class FreshdeskStandin(StandIn):
             Route(
                 "conversations", "GET", f"{one}/conversations", self._counted(self._conversations)
             ),
+            Route(
+                "archived_ticket",
+                "GET",
+                r"/api/v2/tickets/archived/(?P<id>\d+)",
+                self._counted(self._archived),
+            ),
+            Route(
+                "archived_conversations",
+                "GET",
+                r"/api/v2/tickets/archived/(?P<id>\d+)/conversations",
+                self._counted(self._archived_conversations),
+            ),
             Route("contacts_list", "GET", r"/api/v2/contacts", self._counted(self._contacts)),
             Route("companies", "GET", r"/api/v2/companies", self._whole(self.account.companies)),
             Route("me", "GET", r"/api/v2/agents/me", self._counted(self._me)),
             Route("agents", "GET", r"/api/v2/agents", self._whole(self.account.agents)),
             Route("groups", "GET", r"/api/v2/groups", self._whole(self.account.groups)),
+            *(
+                Route(name, "GET", rf"/api/v2/{name}", self._whole(self.account.others[name]))
+                for name in OTHER_LISTS
+            ),
             Route("ticket_fields", "GET", r"/api/v2/ticket_fields", self._counted(self._fields)),
+            Route(
+                "admin_ticket_fields",
+                "GET",
+                r"/api/v2/admin/ticket_fields",
+                self._counted(self._admin_fields),
+            ),
+            Route(
+                "admin_ticket_field",
+                "GET",
+                r"/api/v2/admin/ticket_fields/(?P<id>\d+)",
+                self._counted(self._admin_field),
+            ),
+            Route(
+                "time_entries", "GET", r"/api/v2/time_entries", self._counted(self._time_entries)
+            ),
             Route(
                 "ratings",
                 "GET",
@@ -147,6 +197,12 @@ class FreshdeskStandin(StandIn):
             Route("ticket_update", "PUT", one, self._counted(writes.update_ticket)),
             Route("ticket_delete", "DELETE", one, self._counted(writes.delete_ticket)),
             Route("ticket_restore", "PUT", f"{one}/restore", self._counted(writes.restore_ticket)),
+            Route(
+                "ticket_merge",
+                "PUT",
+                r"/api/v2/tickets/merge",
+                self._counted(writes.merge_tickets),
+            ),
             Route("note", "POST", f"{one}/notes", self._counted(writes.add_note)),
             Route("reply", "POST", f"{one}/reply", self._counted(writes.add_reply)),
         ]
@@ -157,11 +213,11 @@ class FreshdeskStandin(StandIn):
         if given is None or given[0] != self.api_key:
             text = "You have to be logged in to perform this action."
             return Response.json({"code": "invalid_credentials", "message": text}, 401)
-        cost = 1 + (2 * len(_names(request, "include")) if route.name == "tickets_list" else 0)
+        cost = _cost(request, route)
         total = self._budgets[""].take(cost=cost)
         own = self._budgets.get(route.name)
         allowances = [total] if own is None else [total, own.take()]
-        self._used = (total.limit, total.remaining, cost)
+        self._used = (allowances[-1].limit, allowances[-1].remaining, cost)
         late = max(one.retry_after_seconds for one in allowances)
         if all(one.is_allowed for one in allowances):
             return None
@@ -194,9 +250,42 @@ class FreshdeskStandin(StandIn):
             self._keep("touched", {"tickets": changed})
 
     def archive(self, ticket_id: int) -> None:
-        """Moves a ticket out of all lists; it answers 404 from now on."""
+        """Moves a ticket out of all lists; its address answers 404 from now on, the archive's has it."""
         with self.lock:
             self._keep("archived", {"archived": [ticket_id]})
+
+    def purge(self, ticket_id: int) -> None:
+        """Deletes a ticket for good: it is nowhere any more."""
+        with self.lock:
+            self._keep("purged", {"purged": [ticket_id]})
+
+    def dump(self) -> dict[str, dict[int, Record]]:
+        """The whole state, as a client that misses nothing has it: kind → id → record.
+
+        Tickets have `stats`, `requester` and all their `conversations`; archived ones `archived` true.
+        """
+        with self.lock:
+            account = self.account
+            tickets = {}
+            for number, ticket in account.tickets.items():
+                added = {"archived": True} if number in account.archived else {}
+                tickets[number] = {
+                    **ticket,
+                    "requester": account.requester(ticket),
+                    "conversations": account.of_ticket(number),
+                    **added,
+                }
+            return copy.deepcopy(
+                {
+                    "tickets": tickets,
+                    "contacts": account.contacts,
+                    "companies": account.companies,
+                    "agents": account.agents,
+                    "groups": account.groups,
+                    "satisfaction_ratings": account.ratings,
+                    "time_entries": account.time_entries,
+                }
+            )
 
     def customer_reply(self, ticket_id: int, body: str) -> Record:
         """Lets the requester of a ticket write."""
@@ -231,22 +320,24 @@ class FreshdeskStandin(StandIn):
         if problem:
             return problem
         since = request.first("updated_since")
-        if since is None:
-            border = stamp(self.now() - CREATED_WITHIN)
-            keep = _keeps("created_at", border, includes_own=True)
-        else:
-            keep = _keeps(
-                "updated_at", stamp(datetime.fromisoformat(since)), self.includes_own_second
-            )
         kind = request.first("filter")
-        rows = self.account.listed_tickets(
+        ids = self.account.index.select(
             kind if kind in ("spam", "deleted") else "live",
             request.first("order_by", "created_at") or "created_at",
-            request.first("order_type", "desc") == "desc",
-            keep,
+            since=stamp(self.now() - CREATED_WITHIN)
+            if since is None
+            else stamp(datetime.fromisoformat(since)),
+            field="created_at" if since is None else "updated_at",
+            includes_own=since is None or self.includes_own_second,
+            is_descending=request.first("order_type", "desc") == "desc",
         )
         includes = _names(request, "include")
-        answer = self._page(request, rows, lambda one: self._row(one, includes))
+        form = _form("row", includes)
+        answer = self._page(
+            request,
+            ids,
+            lambda number: self.account.written(number, form, lambda one: self._row(one, includes)),
+        )
         self._lists_given += 1
         if self.after_list is not None:
             self.after_list(self._lists_given)
@@ -298,18 +389,52 @@ class FreshdeskStandin(StandIn):
         if not set(includes) <= set(_VIEW_INCLUDES):
             text = f"It should be one of these values: '{','.join(_VIEW_INCLUDES)}'"
             return invalid([("include", text, "invalid_value")])
-        ticket = self.account.ticket(int(request.params["id"]))
-        if ticket is None:
+        number = int(request.params["id"])
+        if number not in self.account.tickets or number in self.account.archived:
             return Response(404)
-        row = {name: value for name, value in ticket.items() if name != "stats"}
-        return Response.json({**row, **self._included(ticket, includes)})
+        return Response(
+            content=self.account.written(
+                number,
+                _form("view", includes),
+                lambda one: {
+                    **{name: value for name, value in one.items() if name != "stats"},
+                    **self._included(one, includes),
+                },
+            )
+        )
 
     def _conversations(self, request: Request) -> Response:
         number = int(request.params["id"])
-        if self.account.ticket(number) is None:
+        if number not in self.account.tickets or number in self.account.archived:
             return Response(404)
         rows = self.account.of_ticket(number)
-        return _refusal(request, _PAGING) or self._page(request, rows, copy.copy)
+        return _refusal(request, _PAGING) or self._page(request, rows, _json)
+
+    def _archived(self, request: Request) -> Response:
+        number = int(request.params["id"])
+        if not self.has_archive:
+            return _no_feature("Archive Tickets")
+        if number not in self.account.archived or number not in self.account.tickets:
+            return Response(404)
+        return Response(
+            content=self.account.written(
+                number,
+                _form("archived", ()),
+                lambda one: {
+                    **{name: value for name, value in one.items() if name != "stats"},
+                    "archived": True,
+                },
+            )
+        )
+
+    def _archived_conversations(self, request: Request) -> Response:
+        number = int(request.params["id"])
+        if not self.has_archive:
+            return _no_feature("Archive Tickets")
+        if number not in self.account.archived or number not in self.account.tickets:
+            return Response(404)
+        rows = self.account.of_ticket(number)
+        return _refusal(request, _PAGING) or self._page(request, rows, _json)
 
     def _contacts(self, request: Request) -> Response:
         allowed = _PAGING | {"_updated_since", "state", "email", "mobile", "phone", "company_id"}
@@ -325,17 +450,49 @@ class FreshdeskStandin(StandIn):
             for one in self.account.contacts.values()
             if bool(one.get("deleted")) == wants_deleted and keep(one)
         ]
-        return self._page(request, sorted(rows, key=lambda one: str(one.get("name"))), copy.copy)
+        return self._page(request, sorted(rows, key=lambda one: str(one.get("name"))), _json)
 
     def _whole(self, records: Mapping[int, Record]) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
             rows = [{k: v for k, v in one.items() if k != "agent_ids"} for one in records.values()]
-            return _refusal(request, _PAGING) or self._page(request, rows, copy.copy)
+            return _refusal(request, _PAGING) or self._page(request, rows, _json)
 
         return self._counted(answer)
 
     def _fields(self, request: Request) -> Response:
         return _refusal(request, {"type"}) or Response.json(self.account.fields)
+
+    def _admin_fields(self, request: Request) -> Response:
+        if not self.is_admin:
+            return _denied()
+        rows = [
+            {name: value for name, value in one.items() if name != "choices"}
+            for one in self.account.admin_fields.values()
+        ]
+        return Response.json(rows)
+
+    def _admin_field(self, request: Request) -> Response:
+        if not self.is_admin:
+            return _denied()
+        field = self.account.admin_fields.get(int(request.params["id"]))
+        return Response(404) if field is None else Response.json(field)
+
+    def _time_entries(self, request: Request) -> Response:
+        allowed = _PAGING | {
+            "company_id",
+            "agent_id",
+            "executed_after",
+            "executed_before",
+            "billable",
+        }
+        problems = _bad_instant(request, "executed_after")
+        refused = _refusal(request, allowed)
+        if refused or problems:
+            return refused or invalid(problems)
+        after = request.first("executed_after")
+        keep = _keeps("executed_at", stamp(datetime.fromisoformat(after)) if after else "", True)
+        rows = [one for one in self.account.time_entries.values() if keep(one)]
+        return self._page(request, sorted(rows, key=lambda one: str(one["executed_at"])), _json)
 
     def _me(self, request: Request) -> Response:
         agent = self.account.agents.get(self.writes.agent_id or 0)
@@ -343,8 +500,7 @@ class FreshdeskStandin(StandIn):
 
     def _ratings(self, request: Request) -> Response:
         if not self.has_surveys:
-            text = "The Surveys feature(s) is/are not supported in your plan. Please upgrade your account to use it."
-            return Response.json({"code": "require_feature", "message": text}, 403)
+            return _no_feature("Surveys")
         problems = _bad_instant(request, "created_since")
         refused = _refusal(request, _PAGING | {"created_since", "user_id"})
         if refused or problems:
@@ -352,10 +508,10 @@ class FreshdeskStandin(StandIn):
         since = request.first("created_since")
         keep = _keeps("created_at", stamp(datetime.fromisoformat(since)) if since else "", True)
         rows = [one for one in self.account.ratings.values() if keep(one)]
-        return self._page(request, sorted(rows, key=lambda one: str(one["created_at"])), copy.copy)
+        return self._page(request, sorted(rows, key=lambda one: str(one["created_at"])), _json)
 
     def _page(
-        self, request: Request, rows: Sequence[Record], shape: Callable[[Record], Record]
+        self, request: Request, rows: Sequence[Any], write: Callable[[Any], bytes]
     ) -> Response:
         page = int(request.first("page", "1") or 1)
         per_page = int(request.first("per_page", "30") or 30)
@@ -365,9 +521,39 @@ class FreshdeskStandin(StandIn):
             query = {name: values[0] for name, values in request.query.items()}
             address = f"{self.base_url}{request.path}?{urlencode({**query, 'page': page + 1})}"
             headers["Link"] = f'<{address}>; rel="next"'
-        return Response.json(
-            [shape(one) for one in rows[start : start + per_page]], headers=headers
-        )
+        content = b",".join(write(one) for one in rows[start : start + per_page])
+        return Response(content=b"[" + content + b"]", headers=headers)
+
+
+def _cost(request: Request, route: Route) -> int:
+    """Calls that a request uses up: lists pay two for each include, a view one for its conversations.
+
+    Source: API v2 reference, notes of "List All Tickets" and "View a Ticket".
+    """
+    includes = _names(request, "include")
+    if route.name == "tickets_list":
+        return 1 + 2 * len(includes)
+    return 2 if route.name == "ticket" and "conversations" in includes else 1
+
+
+def _form(kind: str, includes: Iterable[str]) -> str:
+    form = f"{kind}:{','.join(sorted(includes))}"
+    if form not in FORMS:
+        FORMS.append(form)
+    return form
+
+
+def _json(record: Record) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _no_feature(name: str) -> Response:
+    return Response.json({"code": "require_feature", "message": _REQUIRE_FEATURE.format(name)}, 403)
+
+
+def _denied() -> Response:
+    text = "You are not authorized to perform this action."
+    return Response.json({"code": "access_denied", "message": text}, 403)
 
 
 def _names(request: Request, name: str) -> list[str]:

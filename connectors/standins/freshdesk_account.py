@@ -5,11 +5,17 @@ Belongs here: state and its rules. Does not belong here: HTTP (`freshdesk`), che
 """
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.standins.freshdesk_index import TicketIndex
+
 Record = dict[str, Any]
+
+OTHER_LISTS = ("roles", "products", "sla_policies", "business_hours", "surveys")
+"""Small lists that are given whole, as they were put in."""
 
 CREATED_WITHIN = timedelta(days=30)
 """What a list of tickets without `updated_since` is cut to."""
@@ -55,6 +61,10 @@ _STATS = (
 )
 
 
+FORMS: list[str] = []
+"""Names of the forms in which tickets are kept as JSON; the routes add theirs."""
+
+
 class FreshdeskAccount:
     """Records by kind and id. Every change goes through `apply`, so that a ledger can repeat it."""
 
@@ -66,15 +76,23 @@ class FreshdeskAccount:
         self.companies = _by_id(data.get("companies", ()))
         self.contacts = _by_id(data.get("contacts", ()))
         self.ratings = _by_id(data.get("satisfaction_ratings", ()))
+        self.time_entries = _by_id(data.get("time_entries", ()))
+        self.others = {name: _by_id(data.get(name, ())) for name in OTHER_LISTS}
         self.fields = [copy.deepcopy(dict(one)) for one in data.get("ticket_fields", ())]
+        self.admin_fields = _by_id(data.get("admin_ticket_fields", ()))
         self.tickets = {
             int(one["id"]): _completed(one) for one in copy.deepcopy(list(data.get("tickets", ())))
         }
-        self.archived: set[int] = set()
+        self.archived = {
+            number for number, one in self.tickets.items() if one.pop("archived", False)
+        }
         self.conversations: dict[int, dict[int, Record]] = {}
         for one in copy.deepcopy(list(data.get("conversations", ()))):
             self.conversations.setdefault(int(one["ticket_id"]), {})[int(one["id"])] = one
-        self._sorted: dict[tuple[str, str], list[Record]] = {}
+        self.index = TicketIndex()
+        for number, ticket in self.tickets.items():
+            self.index.put(number, ticket, self._listed_as(number))
+        self._written: dict[tuple[int, str], bytes] = {}
         self._last_id = max(
             (
                 0,
@@ -94,18 +112,50 @@ class FreshdeskAccount:
         return stamp(self.now())
 
     def apply(self, objects: Mapping[str, Iterable[Any]]) -> None:
-        """Takes in changed or new records, whole, as `tickets`, `conversations`, `contacts`; ids as `archived`."""
+        """Takes in changed or new records, whole, and ids.
+
+        Records: `tickets`, `conversations`, `contacts`, `ratings`, `time_entries`; ids: `archived`, `purged`.
+        """
+        touched: set[int] = set()
         for one in copy.deepcopy(list(objects.get("tickets", ()))):
             self.tickets[int(one["id"])] = one
+            touched.add(int(one["id"]))
             self._last_id = max(self._last_id, int(one["id"]))
         for one in copy.deepcopy(list(objects.get("conversations", ()))):
             self.conversations.setdefault(int(one["ticket_id"]), {})[int(one["id"])] = one
+            touched.add(int(one["ticket_id"]))
             self._last_id = max(self._last_id, int(one["id"]))
         for one in copy.deepcopy(list(objects.get("contacts", ()))):
             self.contacts[int(one["id"])] = one
             self._last_id = max(self._last_id, int(one["id"]))
-        self.archived.update(int(number) for number in objects.get("archived", ()))
-        self._sorted.clear()
+            self._written.clear()
+        for name, known in (("ratings", self.ratings), ("time_entries", self.time_entries)):
+            for one in copy.deepcopy(list(objects.get(name, ()))):
+                known[int(one["id"])] = one
+        for number in objects.get("archived", ()):
+            self.archived.add(int(number))
+            touched.add(int(number))
+        for number in objects.get("purged", ()):
+            self.tickets.pop(int(number), None)
+            self.conversations.pop(int(number), None)
+            touched.add(int(number))
+        for number in touched:
+            self.index.put(number, self.tickets.get(number), self._listed_as(number))
+            for key in [(number, form) for form in FORMS]:
+                self._written.pop(key, None)
+
+    def written(self, number: int, form: str, make: Callable[[Record], Record]) -> bytes:
+        """A ticket as JSON in one of `FORMS`; made once and kept until something of it changes."""
+        key = (number, form)
+        if key not in self._written:
+            body = json.dumps(make(self.tickets[number]), ensure_ascii=False)
+            self._written[key] = body.encode("utf-8", "surrogatepass")
+        return self._written[key]
+
+    def _listed_as(self, number: int) -> str | None:
+        """The list that has a ticket; None: it is archived or gone."""
+        ticket = self.tickets.get(number)
+        return None if ticket is None or number in self.archived else _kind(ticket)
 
     def ticket(self, number: int) -> Record | None:
         """A copy of a ticket that can be read (deleted and spam ones can, archived ones cannot)."""
@@ -113,24 +163,9 @@ class FreshdeskAccount:
         return copy.deepcopy(found) if found is not None else None
 
     def of_ticket(self, number: int) -> list[Record]:
-        """A ticket's conversations, oldest first."""
+        """A ticket's conversations, oldest first; not copies."""
         known = self.conversations.get(number, {}).values()
         return sorted(known, key=lambda one: (str(one["created_at"]), int(one["id"])))
-
-    def listed_tickets(
-        self, kind: str, order_by: str, is_descending: bool, keep: Callable[[Record], bool]
-    ) -> list[Record]:
-        """The tickets of a list: `live`, `spam` or `deleted` ones, ordered, those that `keep` lets pass."""
-        if (kind, order_by) not in self._sorted:
-            rows = [
-                one
-                for number, one in self.tickets.items()
-                if number not in self.archived and _kind(one) == kind
-            ]
-            rows.sort(key=lambda one: (str(one.get(order_by) or ""), int(one["id"])))
-            self._sorted[(kind, order_by)] = rows
-        found = [one for one in self._sorted[(kind, order_by)] if keep(one)]
-        return found[::-1] if is_descending else found
 
     def requester(self, ticket: Record) -> Record | None:
         """What `include=requester` gives."""

@@ -96,6 +96,33 @@ class FreshdeskWrites:
         """`PUT /tickets/{id}/restore`."""
         return self._flag(request, "ticket_restored", deleted=False)
 
+    def merge_tickets(self, request: Request) -> Response:
+        """`PUT /tickets/merge`: closes the secondary tickets, with a note in each and in the primary one.
+
+        Nothing else tells of it afterwards. The wording of the default notes is as clients report it.
+        """
+        body = _object(request)
+        primary = self.account.ticket(int(body.get("primary_id") or 0))
+        if primary is None:
+            return invalid([("primary_id", "There is no ticket matching it", "invalid_value")])
+        given = [int(number) for number in body.get("ticket_ids") or ()]
+        for number in given:
+            ticket = self.account.ticket(number)
+            if ticket is None or number == primary["id"]:
+                continue
+            text = f"This ticket is closed and merged into ticket {primary['id']}"
+            told = self._conversation(ticket, text, source=2, user_id=self.agent_id)
+            told["private"] = True
+            self.account.set_status(ticket, 5)
+            ticket["updated_at"] = told["created_at"]
+            self._keep("merged_away", ticket, conversations=[told])
+            text = f"Merged from ticket {number}: {ticket['subject']}"
+            told = self._conversation(primary, text, source=2, user_id=self.agent_id)
+            told["private"] = True
+            primary["updated_at"] = told["created_at"]
+            self._keep("merged_into", primary, conversations=[told])
+        return Response(204)
+
     def add_note(self, request: Request) -> Response:
         """`POST /tickets/{id}/notes`: private unless the body says otherwise."""
         allowed = {

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from connectors.contract import Page, Source
+from connectors.contract import Hinting, Page, Reconcilable, Source
 from connectors.errors import (
     AuthError,
     ConfigurationError,
+    NotFoundError,
     RateLimitedError,
     RejectedError,
     UnavailableError,
@@ -231,17 +232,103 @@ def test_thirty_thousand_rows_never_reach_the_last_page() -> None:
         assert sorted(ids(pull(source))) == list(range(1, 1_501))
 
 
-def test_second_that_holds_more_than_freshdesk_lists_fails_loudly_and_keeps_what_came() -> None:
+def crowd_of(count: int, every: timedelta = timedelta(minutes=1)) -> list[dict[str, Any]]:
+    """Tickets made one after the other and changed in one second by a bulk edit, among others."""
+    edited = START + timedelta(days=30)
+    crowd = [
+        ticket(number, START + number * every, updated_at=stamp(edited))
+        for number in range(1, count + 1)
+    ]
+    before = [ticket(count + n, edited - timedelta(hours=n)) for n in range(1, 30)]
+    after = [ticket(count + n, edited + timedelta(seconds=n - 30)) for n in range(30, 60)]
+    return crowd + before + after
+
+
+@pytest.mark.parametrize("includes_own_second", [True, False])
+def test_second_that_holds_more_than_freshdesk_lists_is_read_by_other_orders(
+    includes_own_second: bool,
+) -> None:
+    tickets = crowd_of(480)
+    with account(tickets=tickets, last_page=3, includes_own_second=includes_own_second) as (
+        standin,
+        source,
+    ):
+        pages = pull(source)
+        assert sorted(ids(pages)) == list(range(1, 540))
+        assert len(ids(pages)) == 539
+        assert standin.calls["ticket"] == 539
+        calls = standin.calls["tickets_list"]
+        assert ids(pull(source, cursor=pages[-1].cursor)) == []
+        assert standin.calls["tickets_list"] - calls <= 6
+
+
+@pytest.mark.parametrize("includes_own_second", [True, False])
+def test_second_that_no_order_proves_is_gone_through_by_id(includes_own_second: bool) -> None:
     crowd = [ticket(number, START) for number in range(1, 402)]
+    behind = [ticket(number, START + timedelta(seconds=number - 401)) for number in range(402, 420)]
+    gone = [ticket(420, START, deleted=True)]
+    with account(
+        tickets=crowd + behind + gone, last_page=3, includes_own_second=includes_own_second
+    ) as (standin, source):
+        pages = pull(source)
+        assert sorted(ids(pages)) == list(range(1, 421))
+        assert len(ids(pages)) == 420
+        # One call a ticket; the scan alone met those behind the second too, and did not take them.
+        assert standin.calls["ticket"] <= 420 + 20
+        again = pull(source, cursor=pages[-1].cursor)
+        assert ids(again) == []
+
+
+def test_second_whose_ids_cannot_be_gone_through_fails_loudly_and_keeps_what_came() -> None:
+    crowd = [ticket(3_000_000 + number, START) for number in range(1, 402)]
     with account(tickets=crowd, last_page=3) as (_, source):
         pages: list[Page] = []
         with pytest.raises(RejectedError) as caught:
             for page in source.pull("tickets", None):
                 pages.append(page)  # noqa: PERF402 - the pages before the error are wanted
-        for words in ("more than 300", "2025-06-01T08:00:00Z", "client acme"):
+        for words in ("in any order", "2025-06-01T08:00:00Z", "client acme", "3000401"):
             assert words in str(caught.value)
         assert KEY not in str(caught.value)
-        assert len(ids(pages)) == 300
+        assert set(ids(pages)) == {one["id"] for one in crowd}
+
+
+@pytest.mark.parametrize("tickets", [crowd_of(380), [ticket(n, START) for n in range(1, 420)]])
+def test_crowded_second_resumes_after_a_cut_at_every_page(tickets: list[dict[str, Any]]) -> None:
+    with account(tickets=tickets, last_page=3) as (_, source):
+        wanted = {one["id"] for one in tickets}
+        found: set[int] = set()
+        cursor: Mapping[str, Any] | None = None
+        for _number in range(200):
+            page = next(iter(source.pull("tickets", cursor)))
+            found.update(ids([page]))
+            cursor = json.loads(json.dumps(page.cursor))
+            if page.complete:
+                break
+        assert page.complete and found == wanted
+
+
+def test_rows_that_leave_a_crowded_second_while_it_is_read_are_not_lost() -> None:
+    clock = Clock()
+    tickets = crowd_of(480)
+    with account(clock, tickets=tickets, last_page=3) as (standin, source):
+        leaving = iter(range(3, 480, 11))
+
+        def move(number: int) -> None:
+            clock.now += timedelta(seconds=2)
+            if number <= 36:
+                one = next(leaving)
+                standin.touch([one], **({"deleted": True} if one % 2 else {"priority": 4}))
+
+        standin.after_list = move
+        pages = pull(source)
+        standin.after_list = None
+        clock.now += timedelta(minutes=3)
+        pages += pull(source, cursor=pages[-1].cursor)
+        last = {body["id"]: body for body in bodies(pages)}
+        assert set(last) == {one["id"] for one in tickets}
+        for number, body in last.items():
+            now = standin.account.tickets[number]
+            assert (body["priority"], body["deleted"]) == (now["priority"], now["deleted"])
 
 
 def test_resumes_after_a_cut_at_every_page() -> None:
@@ -351,6 +438,150 @@ def test_ticket_that_is_archived_between_list_and_children_keeps_what_is_known()
         known = {body["id"]: body for body in bodies(pull(source))}
         assert set(known) == {1, 2, 3}
         assert "conversations" not in known[2] and "conversations" in known[3]
+
+
+def test_ticket_that_is_archived_meanwhile_is_read_from_the_archive() -> None:
+    with account(tickets=spread(3), conversations=[conversation(1, 2)], has_archive=True) as (
+        standin,
+        source,
+    ):
+        standin.after_list = lambda number: standin.archive(2) if number == 1 else None
+        pages = pull(source)
+        known = {body["id"]: body for body in bodies(pages)}
+        assert known[2]["archived"] is True and known[2]["conversations"][0]["id"] == 1
+        assert known[2]["stats"] is not None
+        unlisted = [r.remote_id for page in pages for r in page.records if r.location]
+        assert unlisted == ["2"] and standin.calls["archived_ticket"] == 1
+
+
+def test_archive_is_gone_through_once_a_part_with_each_pull(monkeypatch: Any) -> None:
+    monkeypatch.setattr("connectors.freshdesk.passes.SWEPT_PER_PULL", 150)
+    clock = Clock()
+    tickets = spread(500)
+    for one in tickets[:400]:
+        one |= {"status": 5, "archived": one["id"] % 3 != 0}
+    del tickets[:3]
+    said = [conversation(1_000 + n, n) for n in (5, 7)]
+    with account(clock, tickets=tickets, conversations=said, has_archive=True) as (
+        standin,
+        source,
+    ):
+        found: list[int] = []
+        cursor: Mapping[str, Any] | None = None
+        for _pull in range(2):
+            pages = pull(source, cursor=cursor)
+            found += ids(pages)
+            cursor = pages[-1].cursor
+        assert cursor is not None and cursor["sweep"] == {"is_done": True}
+        assert sorted(found) == list(range(4, 501))
+        assert standin.calls["archived_ticket"] == 265 + 3
+        clock.now += timedelta(hours=1)
+        calls = sum(standin.calls.values())
+        assert ids(pull(source, cursor=cursor)) == []
+        assert sum(standin.calls.values()) - calls == 3
+        archived = {body["id"]: body for body in bodies(pages) if body.get("archived")}
+        assert archived[5]["conversations"][0]["id"] == 1_005
+
+
+def test_plan_without_an_archive_is_asked_for_it_once() -> None:
+    with account(tickets=[ticket(n, START) for n in (1, 900)]) as (standin, source):
+        cursor = pull(source)[-1].cursor
+        assert standin.calls["archived_ticket"] == 1
+        pull(source, cursor=cursor)
+        assert standin.calls["archived_ticket"] == 1
+
+
+def test_inventory_names_every_ticket_of_the_lists() -> None:
+    tickets = [*crowd_of(480), ticket(600, START, spam=True), ticket(601, START, deleted=True)]
+    with account(tickets=tickets, last_page=3) as (standin, source):
+        assert isinstance(source, Reconcilable)
+        pages = list(source.inventory("tickets"))
+        listed = {one.remote_id: one for page in pages for one in page}
+        assert set(listed) == {str(one["id"]) for one in tickets}
+        assert all(len(page) <= 100 for page in pages)
+        assert {k for k, one in listed.items() if one.is_tombstone} == {"600", "601"}
+        assert listed["600"].updated_at == START and listed["600"].children is None
+        assert standin.calls["ticket"] == 0
+        with pytest.raises(ValueError, match="not 'contacts'"):
+            source.inventory("contacts")
+
+
+def test_inventory_that_cannot_be_read_to_its_end_is_an_error() -> None:
+    with account(tickets=spread(150)) as (standin, source):
+        standin.faults.add("tickets_list", "status", status=500, times=None, after=1)
+        with pytest.raises(UnavailableError):
+            list(source.inventory("tickets"))
+
+
+def test_fetched_tickets_are_as_a_pull_gives_them() -> None:
+    tickets = [*spread(130), ticket(200, START, deleted=True), ticket(201, START, spam=True)]
+    said = [conversation(1_000 + n, 7) for n in range(23)]
+    with account(tickets=tickets, conversations=said, has_archive=True) as (_, source):
+        pulled = {r.remote_id: r for page in pull(source) for r in page.records}
+        wanted = [str(one["id"]) for one in tickets]
+        pages = list(source.fetch("tickets", wanted))
+        assert [len(page.records) for page in pages] == [100, 32]
+        assert [page.complete for page in pages] == [False, True]
+        assert all(page.cursor == {} and page.calls >= 32 for page in pages)
+        for record in (r for page in pages for r in page.records):
+            before = pulled[record.remote_id]
+            assert record.is_tombstone == before.is_tombstone
+            if record.remote_id != "201":
+                assert raw.content_sha256(record, ()) == raw.content_sha256(before, ())
+
+
+def test_fetched_ticket_that_is_archived_comes_from_there_and_one_that_is_gone_as_tombstone() -> (
+    None
+):
+    clock = Clock()
+    with account(
+        clock, tickets=spread(3), conversations=[conversation(1, 2)], has_archive=True
+    ) as (standin, source):
+        standin.archive(2)
+        standin.purge(3)
+        (page,) = source.fetch("tickets", ["1", "2", "3", "4"])
+        records = {record.remote_id: record for record in page.records}
+        assert {k: r.is_tombstone for k, r in records.items()} == {
+            "1": False,
+            "2": False,
+            "3": True,
+            "4": True,
+        }
+        assert records["2"].location == {"is_unlisted": True}
+        assert json.loads(records["2"].payload)["conversations"][0]["id"] == 1
+        clock.now += timedelta(days=1)
+        (later,) = source.fetch("tickets", ["3"])
+        volatile = source.volatile_fields["tickets"]
+        assert raw.content_sha256(later.records[0], volatile) == raw.content_sha256(
+            records["3"], volatile
+        )
+
+
+def test_nothing_is_gone_where_the_account_does_not_answer() -> None:
+    with account(tickets=spread(2)) as (standin, source):
+        for route in ("ticket", "archived_ticket", "tickets_list"):
+            standin.faults.add(route, "status", status=404, times=None)
+        with pytest.raises(NotFoundError):
+            list(source.fetch("tickets", ["1"]))
+
+
+def test_newest_tells_what_changed_since_it_was_asked_last_in_one_call() -> None:
+    clock = Clock()
+    with account(clock, tickets=spread(5)) as (standin, source):
+        assert isinstance(source, Hinting)
+        first = source.newest(None)
+        assert first.ticket_remote_ids == ()
+        standin.touch([4, 2], priority=4)
+        hints = source.newest(first.cursor)
+        assert set(hints.ticket_remote_ids) == {"2", "4"}
+        standin.touch([5], priority=4)
+        again = source.newest(json.loads(json.dumps(hints.cursor)))
+        assert again.ticket_remote_ids == ("5",)
+        assert source.newest(again.cursor).ticket_remote_ids == ()
+        clock.now += timedelta(seconds=4)
+        standin.touch([2], priority=1)
+        assert source.newest(again.cursor).ticket_remote_ids == ("2",)
+        assert sum(standin.calls.values()) == 5
 
 
 def test_spam_and_deleted_are_tombstones_and_may_come_back() -> None:

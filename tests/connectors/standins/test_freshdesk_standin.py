@@ -176,9 +176,12 @@ def test_limits_are_told_as_decimals_and_the_ticket_list_has_its_own(clock: Cloc
         Client(standin) as client,
     ):
         first = client.call("GET", "tickets?include=stats,requester")
-        assert first.headers["X-RateLimit-Total"] == "30.0"
-        assert first.headers["X-RateLimit-Remaining"] == "25.0"
+        assert first.headers["X-RateLimit-Total"] == "2.0"
+        assert first.headers["X-RateLimit-Remaining"] == "1.0"
         assert first.headers["X-RateLimit-Used-CurrentRequest"] == "5"
+        other = client.call("GET", "agents")
+        assert other.headers["X-RateLimit-Total"] == "30.0"
+        assert other.headers["X-RateLimit-Remaining"] == "24.0"
         client.call("GET", "tickets")
         refused = client.call("GET", "tickets")
         assert refused.status_code == 429 and 0 < int(refused.headers["Retry-After"]) <= 60
@@ -188,12 +191,70 @@ def test_limits_are_told_as_decimals_and_the_ticket_list_has_its_own(clock: Cloc
         assert last.status_code == 429
 
 
-def test_archived_ticket_is_404_everywhere(client: Client, standin: FreshdeskStandin) -> None:
+def test_archived_ticket_is_404_everywhere_but_in_the_archive(
+    client: Client, standin: FreshdeskStandin
+) -> None:
     standin.archive(2)
     assert client.ids("tickets") == []
     for path in ("tickets/2", "tickets/2/conversations"):
         assert client.call("GET", path).status_code == 404
     assert client.call("PUT", "tickets/2", json={"status": 4}).status_code == 404
+    refused = client.call("GET", "tickets/archived/2")
+    assert refused.status_code == 403 and refused.json()["code"] == "require_feature"
+    standin.has_archive = True
+    body = client.call("GET", "tickets/archived/2").json()
+    assert body["archived"] is True and body["description_text"] == "x" and "stats" not in body
+    said = client.call("GET", "tickets/archived/2/conversations?per_page=100").json()
+    assert len(said) == 45
+    assert client.call("GET", "tickets/archived/5").status_code == 404
+
+
+def test_orders_are_sorted_in_both_directions_and_stay_so(
+    client: Client, standin: FreshdeskStandin, clock: Clock
+) -> None:
+    since = "updated_since=2020-01-01T00:00:00Z"
+    assert client.ids(f"tickets?{since}&order_by=created_at&order_type=asc") == [1, 5, 2]
+    assert client.ids(f"tickets?{since}&order_by=status&order_type=desc") == [5, 2, 1]
+    clock.now += timedelta(hours=1)
+    standin.touch([1], status=3)
+    assert client.ids(f"tickets?{since}&order_by=updated_at&order_type=desc") == [1, 2, 5]
+    assert client.ids(f"tickets?updated_since={stamp(clock.now)}&order_by=created_at") == [1]
+    assert client.ids(f"tickets?{since}&order_by=status&order_type=asc") == [2, 1, 5]
+    standin.purge(2)
+    assert client.ids(f"tickets?{since}&order_by=created_at") == [5, 1]
+
+
+def test_merge_closes_the_secondary_with_a_note_and_tells_nothing_else(
+    client: Client, standin: FreshdeskStandin
+) -> None:
+    body = {"primary_id": 2, "ticket_ids": [2, 5]}
+    assert client.call("PUT", "tickets/merge", json=body).status_code == 204
+    merged = client.call("GET", "tickets/5?include=conversations").json()
+    assert merged["status"] == 5
+    assert [one["body_text"] for one in merged["conversations"]] == [
+        "This ticket is closed and merged into ticket 2"
+    ]
+    assert "merged_into" not in merged
+
+
+def test_admin_fields_need_an_administrator_and_give_choices_one_by_one(
+    client: Client, standin: FreshdeskStandin
+) -> None:
+    assert client.call("GET", "admin/ticket_fields").status_code == 403
+    standin.is_admin = True
+    choice = {"id": 6, "value": "W", "stop_sla_timer": True}
+    standin.account.admin_fields[1] = {"id": 1, "type": "default_status", "choices": [choice]}
+    assert client.call("GET", "admin/ticket_fields").json() == [{"id": 1, "type": "default_status"}]
+    assert client.call("GET", "admin/ticket_fields/1").json()["choices"] == [choice]
+
+
+def test_dump_is_the_whole_state(client: Client, standin: FreshdeskStandin) -> None:
+    standin.archive(5)
+    dump = standin.dump()["tickets"]
+    assert sorted(dump) == [1, 2, 3, 4, 5]
+    assert len(dump[2]["conversations"]) == 45
+    assert dump[2]["requester"]["email"] == "Bo@x.example"
+    assert dump[5]["archived"] is True and "archived" not in dump[1]
 
 
 def test_create_makes_ticket_and_contact_and_refuses_original_times(client: Client) -> None:
@@ -309,4 +370,4 @@ def test_everything_written_is_there_after_a_restart(tmp_path: Path, clock: Cloc
 
 
 def test_unknown_path_is_404(client: Client) -> None:
-    assert client.call("GET", "products").status_code == 404
+    assert client.call("GET", "canned_responses").status_code == 404
