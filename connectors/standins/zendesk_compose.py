@@ -7,14 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.standins.zendesk_state import (
-    SETTABLE,
-    Row,
-    ZendeskState,
-    child_events,
-    epoch,
-    iso,
-)
+from connectors.standins.zendesk_shelf import Row
+from connectors.standins.zendesk_state import SETTABLE, ZendeskState, child_events, epoch, iso
 
 STATUSES = frozenset({"new", "open", "pending", "hold", "solved", "closed"})
 PRIORITIES = frozenset({"low", "normal", "high", "urgent", None})

@@ -5,13 +5,15 @@ Belongs here: incremental exports, lists, single reads, search. Does not belong 
 Source: Zendesk developer documentation, "Incremental exports", "Pagination", "Search".
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from connectors.standins.server import Request, Response
-from connectors.standins.zendesk_state import Row, Shelf, ZendeskState, epoch, opaque, read_opaque
+from connectors.standins.zendesk_shelf import Row, Shelf, packed
+from connectors.standins.zendesk_state import ZendeskState, epoch, opaque, read_opaque
 
 HIDDEN_SECONDS = 60
 """The most recent minute is left out of exports."""
@@ -53,18 +55,16 @@ class Reads:
             place = read_opaque(cursor)
             if place is None:
                 return error(400, "InvalidValue", "cursor is invalid")
-            keys = shelf.behind(*place, until)
+            keys = shelf.behind(*place, until, size + 1)
         else:
             start = self._start_time(request)
             if isinstance(start, Response):
                 return start
-            keys = shelf.since(start, until)
+            keys = shelf.since(start, until, size + 1)
         page = keys[:size]
-        rows = [self.render(shelf.get(number) or {}) for _, number in page]
         after = opaque(*page[-1]) if page else cursor
         path = f"{self._base_url()}/api/v2/incremental/{key}/cursor.json"
-        body = {
-            key: rows,
+        tail = {
             "after_cursor": after,
             "after_url": f"{path}?{urlencode({'cursor': after, 'per_page': size})}"
             if after
@@ -73,7 +73,17 @@ class Reads:
             "before_url": None,
             "end_of_stream": len(keys) <= size,
         }
-        return Response.json({**body, **self._sideloads(request, rows)})
+        wanted = set((request.first("include") or "").split(","))
+        rows = [self._row_bytes(shelf, number) for _, number in page]
+        if "comment_count" in wanted and shelf is self._state.tickets:
+            rows = [
+                row[:-1] + b',"comment_count":%d}' % self._state.comment_count(number)
+                for row, (_, number) in zip(rows, page, strict=True)
+            ]
+        if wanted & {"users", "groups"}:
+            shown = [shelf.get(number) or {} for _, number in page]
+            tail.update(self._sideloads(wanted, shown))
+        return _page(key, rows, tail)
 
     def time_export(
         self, key: str, shelf: Shelf, request: Request, render: Render | None = None
@@ -86,31 +96,30 @@ class Reads:
         if isinstance(start, Response):
             return start
         until = int(self._state.now().timestamp()) - HIDDEN_SECONDS
-        keys = shelf.since(start, until)
+        keys = shelf.since(start, until, size + 1)
         page = keys[:size]
         end_time = int(page[-1][0]) if page else None
         asked = {name: values[-1] for name, values in request.query.items() if name != "start_time"}
         url = f"{self._base_url()}{request.path}?{urlencode({**asked, 'start_time': end_time or int(start)})}"
-        return Response.json(
+        if render is None:
+            rows = [self._row_bytes(shelf, number) for _, number in page]
+        else:
+            rows = [packed(render(shelf.get(number) or {})) for _, number in page]
+        return _page(
+            key,
+            rows,
             {
-                key: [(render or self.render)(shelf.get(number) or {}) for _, number in page],
                 "count": len(page),
                 "end_time": end_time,
                 "next_page": url if page else None,
                 "end_of_stream": len(keys) <= size,
-            }
+            },
         )
 
     def ticket_events(self, request: Request) -> Response:
         """The event export; comment bodies only with `include=comment_events`."""
         with_comments = "comment_events" in (request.first("include") or "")
-
-        def render(event: Row) -> Row:
-            children = [_presence(c) for c in event.get("child_events", ())]
-            if with_comments:
-                children = [self.render(child) for child in event.get("child_events", ())]
-            return {**event, "child_events": children}
-
+        render = None if with_comments else _without_comments
         return self.time_export("ticket_events", self._state.events, request, render)
 
     def list(self, key: str, rows: Iterable[Row], request: Request) -> Response:
@@ -159,15 +168,27 @@ class Reads:
             }
         )
 
-    def show_many(self, request: Request) -> Response:
-        """Users by `ids`."""
-        ids = [
-            int(part) for part in (request.first("ids") or "").split(",") if part.strip().isdigit()
-        ]
-        rows = [self.render(user) for user in map(self._state.users.get, ids) if user]
+    def show_many(self, key: str, shelf: Shelf, request: Request) -> Response:
+        """Rows by `ids`, 100 at most; deleted tickets are left out."""
+        wanted = (request.first("ids") or "").split(",")
+        ids = [int(part) for part in wanted if part.strip().isdigit()]
+        if len(ids) > LARGEST_LIST:
+            return error(400, "TooManyIds", f"at most {LARGEST_LIST} ids")
+        rows = [self.render(row) for row in map(shelf.get, ids) if row]
+        if shelf is self._state.tickets:
+            rows = [row for row in rows if row.get("status") != "deleted"]
+            if "comment_count" in (request.first("include") or ""):
+                rows = [
+                    {**row, "comment_count": self._state.comment_count(row["id"])} for row in rows
+                ]
         return Response.json(
-            {"users": rows, "count": len(rows), "next_page": None, "previous_page": None}
+            {key: rows, "count": len(rows), "next_page": None, "previous_page": None}
         )
+
+    def ticket(self, request: Request) -> Response:
+        """One ticket; a deleted one is not found."""
+        row = self._state.tickets.get(int(request.params["id"]))
+        return self.one("ticket", None if row is None or row.get("status") == "deleted" else row)
 
     def one(self, key: str, row: Row | None) -> Response:
         """One row, or the vendor's 404."""
@@ -176,31 +197,61 @@ class Reads:
         return Response.json({key: self.render(row)})
 
     def tickets(self, request: Request) -> Response:
-        """The list of tickets; `external_id` narrows it at once, unlike the search. Deleted ones are left out."""
+        """The list of tickets; `external_id` narrows it at once, unlike the search. No deleted, no archived ones."""
+        state = self._state
         wanted = request.first("external_id")
-        rows: Iterable[Row] = self._state.tickets
+        rows: Iterable[Row] = state.ticket_rows()
         if wanted is not None:
-            numbers = self._state.by_external_id.get(wanted, [])
-            rows = [row for row in map(self._state.tickets.get, numbers) if row is not None]
-        return self.list("tickets", [r for r in rows if r.get("status") != "deleted"], request)
+            numbers = state.by_external_id.get(wanted, [])
+            found = (state.tickets.get(number) for number in numbers)
+            rows = (
+                row
+                for row in found
+                if row and row.get("status") != "deleted" and row["id"] not in state.archived
+            )
+        if request.first("sort_by") == "updated_at":
+            is_falling = request.first("sort_order") == "desc"
+            rows = sorted(
+                rows, key=lambda row: (epoch(row.get("updated_at")), row["id"]), reverse=is_falling
+            )
+        return self.list("tickets", rows, request)
+
+    def deleted_tickets(self, request: Request) -> Response:
+        """Tickets that can be restored: deleted, but not for good, and not archived."""
+        rows = [
+            {
+                "id": row["id"],
+                "subject": row.get("subject"),
+                "deleted_at": row.get("updated_at"),
+                "previous_state": "open",
+            }
+            for row in self._state.tickets
+            if row.get("status") == "deleted"
+            and row.get("subject") != "SCRUBBED"
+            and row["id"] not in self._state.archived
+        ]
+        return self.list("deleted_tickets", rows, request)
 
     def comments(self, request: Request) -> Response:
         """A ticket's comments, oldest first."""
         number = int(request.params["id"])
-        if self._state.tickets.get(number) is None:
+        if not self._is_readable(number):
             return error(404, "RecordNotFound", "Not found")
-        rows = sorted(
-            self._state.comments.get(number, ()),
-            key=lambda row: (epoch(row.get("created_at")), row["id"]),
-        )
-        return self.list("comments", rows, request)
+        return self.list("comments", self._state.comments_of(number), request)
 
     def audits(self, request: Request) -> Response:
-        """A ticket's audits: the events of the export in the shape of this endpoint."""
+        """A ticket's audits: the events of the export in the shape of this endpoint; an archived one's unpaged."""
         number = int(request.params["id"])
-        if self._state.tickets.get(number) is None:
+        if not self._is_readable(number):
             return error(404, "RecordNotFound", "Not found")
-        return self.list("audits", map(_audit, self._state.events_of(number)), request)
+        rows = [_audit(self.render(event)) for event in self._state.events_of(number)]
+        if number in self._state.archived:
+            return Response.json({"audits": rows})
+        return self.list("audits", rows, request)
+
+    def _is_readable(self, number: int) -> bool:
+        row = self._state.tickets.get(number)
+        return row is not None and row.get("status") != "deleted"
 
     def ratings(self, request: Request) -> Response:
         """The legacy satisfaction ratings, narrowed by `start_time`."""
@@ -256,10 +307,19 @@ class Reads:
 
     def render(self, row: Row) -> Row:
         """A row as it is answered: links to attachments carry the address that the stand-in has now."""
+        if row.get("child_events"):
+            row = {**row, "child_events": [self.render(child) for child in row["child_events"]]}
         files = row.get("attachments")
         if not files:
             return row
         return {**row, "attachments": [self._file(attachment) for attachment in files]}
+
+    def _row_bytes(self, shelf: Shelf, number: int) -> bytes:
+        """A row as it is answered, from its kept bytes where there are some and no link in them needs the address."""
+        kept = shelf.packed(number)
+        if kept is not None and b'"content_url":"/' not in kept:
+            return kept
+        return packed(self.render(shelf.get(number) or {}))
 
     def _file(self, attachment: Row) -> Row:
         shown = {name: value for name, value in attachment.items() if name != "sha256"}
@@ -305,8 +365,7 @@ class Reads:
             )
         return start
 
-    def _sideloads(self, request: Request, rows: Sequence[Row]) -> dict[str, Any]:
-        wanted = (request.first("include") or "").split(",")
+    def _sideloads(self, wanted: Collection[str], rows: Sequence[Row]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if "users" in wanted:
             ids = {
@@ -322,6 +381,16 @@ class Reads:
         lag = float(self._settings.get("search_lag_seconds", 0))
         written = created_at.get(number)
         return written is None or self._state.now().timestamp() - written >= lag
+
+
+def _page(key: str, rows: Sequence[bytes], tail: Mapping[str, Any]) -> Response:
+    """A page put together from rows that are bytes already."""
+    end = json.dumps(tail, ensure_ascii=False).encode()[1:]
+    return Response(200, b'{"' + key.encode() + b'":[' + b",".join(rows) + b"]," + end)
+
+
+def _without_comments(event: Row) -> Row:
+    return {**event, "child_events": [_presence(c) for c in event.get("child_events", ())]}
 
 
 def _presence(child: Row) -> Row:
@@ -340,7 +409,8 @@ def _audit(event: Row) -> Row:
     children = []
     for child in event.get("child_events", ()):
         kind = child.get("event_type")
-        shape = {name: value for name, value in child.items() if name != "event_type"}
+        passed = ("event_type", "created_at")
+        shape = {name: value for name, value in child.items() if name not in passed}
         if kind in ("Create", "Change"):
             known = {"id", "via", "via_reference_id", "previous_value"}
             field = next((name for name in shape if name not in known), None)

@@ -6,15 +6,13 @@ that a restarted stand-in is the same again. Does not belong here: HTTP.
 
 import base64
 import hashlib
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from connectors.standins.ledger import Ledger
-
-Row = dict[str, Any]
+from connectors.standins.zendesk_shelf import Row, Shelf
 
 SETTABLE = (
     "status",
@@ -29,47 +27,6 @@ SETTABLE = (
     "organization_id",
 )
 """Fields of a ticket whose changes make child events."""
-
-
-class Shelf:
-    """Rows in the order of an export: (epoch seconds, id)."""
-
-    def __init__(self, stamp_of: Callable[[Row], float], rows: Iterable[Row]) -> None:
-        """Sorts once; later rows are put into place."""
-        self._stamp_of = stamp_of
-        self._rows: dict[int, Row] = {row["id"]: row for row in rows}
-        self._keys = sorted((stamp_of(row), number) for number, row in self._rows.items())
-
-    def put(self, row: Row) -> None:
-        """Adds a row, or moves it where it belongs now."""
-        old = self._rows.get(row["id"])
-        if old is not None:
-            del self._keys[bisect_left(self._keys, (self._stamp_of(old), row["id"]))]
-        self._rows[row["id"]] = row
-        insort(self._keys, (self._stamp_of(row), row["id"]))
-
-    def get(self, number: int | None) -> Row | None:
-        """One row."""
-        return None if number is None else self._rows.get(number)
-
-    def __iter__(self) -> Any:
-        """All rows, in the order of the export."""
-        return (self._rows[number] for _, number in self._keys)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def behind(self, stamp: float, number: int, until: float) -> list[tuple[float, int]]:
-        """Keys behind (stamp, number), up to and with the second `until`."""
-        return self._slice(bisect_right(self._keys, (stamp, number)), until)
-
-    def since(self, stamp: float, until: float) -> list[tuple[float, int]]:
-        """Keys from the second `stamp` on, up to and with the second `until`."""
-        return self._slice(bisect_left(self._keys, (stamp, -1)), until)
-
-    def _slice(self, start: int, until: float) -> list[tuple[float, int]]:
-        end = bisect_right(self._keys, (until, 1 << 62))
-        return self._keys[start:end]
 
 
 def epoch(value: Any) -> float:
@@ -88,7 +45,11 @@ def iso(at: datetime) -> str:
 
 
 class ZendeskState:
-    """The account. Every change goes through `record`, which writes the ledger and then applies the entry."""
+    """The account. Every change goes through `record`, which writes the ledger and then applies the entry.
+
+    Packed, tickets and events are kept as bytes, the data set's lists of them may be generators, and comments are
+    those of the events.
+    """
 
     def __init__(
         self,
@@ -96,24 +57,39 @@ class ZendeskState:
         ledger: Ledger,
         folder: Path | None,
         now: Callable[[], datetime],
+        *,
+        is_packed: bool = False,
     ) -> None:
         """Loads the data set and everything that the ledger says was written since."""
         self.now = now
+        self.is_packed = is_packed
         self._ledger = ledger
         self._folder = None if folder is None else folder / "attachments"
         self._contents: dict[str, bytes] = {}
         self.users = Shelf(_updated, map(dict, data.get("users", ())))
         self.organizations = Shelf(_updated, map(dict, data.get("organizations", ())))
         self.groups: dict[int, Row] = {row["id"]: dict(row) for row in data.get("groups", ())}
-        self.tickets = Shelf(_generated, map(_with_stamp, data.get("tickets", ())))
-        self.events = Shelf(_occurred, map(dict, data.get("ticket_events", ())))
+        self.by_external_id: dict[str, list[int]] = {}
+        self._events_of: dict[int, list[int]] = {}
+        self._comment_counts: dict[int, int] = {}
+        self._last_id = 0
+        self.archived: set[int] = set(data.get("archived_ticket_ids", ()))
+        """Tickets that the list of tickets leaves out and whose audits come unpaged."""
+        self.tickets = Shelf(
+            _generated,
+            map(self._indexed_ticket, map(_with_stamp, data.get("tickets", ()))),
+            is_packed=is_packed,
+        )
+        self.events = Shelf(
+            _occurred,
+            map(self._indexed_event, map(dict, data.get("ticket_events", ()))),
+            is_packed=is_packed,
+        )
         self.ratings: dict[int, Row] = {
             row["id"]: dict(row) for row in data.get("satisfaction_ratings", ())
         }
         self.fields: list[Row] = [dict(row) for row in data.get("ticket_fields", ())]
         self.comments: dict[int, list[Row]] = {}
-        self._events_of: dict[int, list[int]] = {}
-        self.by_external_id: dict[str, list[int]] = {}
         self.by_email: dict[str, int] = {}
         self.uploads: dict[str, Row] = {}
         self.attachments: dict[int, Row] = {}
@@ -138,6 +114,37 @@ class ZendeskState:
         """A ticket's events, oldest first."""
         rows = (self.events.get(number) for number in self._events_of.get(ticket_id, ()))
         return sorted((row for row in rows if row), key=lambda row: (_occurred(row), row["id"]))
+
+    def comments_of(self, ticket_id: int) -> list[Row]:
+        """A ticket's comments, oldest first."""
+        rows = self.comments.get(ticket_id, [])
+        if self.is_packed:
+            rows = [
+                {**{name: child[name] for name in child if name != "event_type"}}
+                for event in self.events_of(ticket_id)
+                for child in event["child_events"]
+                if child.get("event_type") == "Comment" and "body" in child
+            ]
+        return sorted(rows, key=lambda row: (epoch(row.get("created_at")), row["id"]))
+
+    def comment_count(self, ticket_id: int) -> int:
+        """How many comments a ticket has."""
+        if self.is_packed:
+            return self._comment_counts.get(ticket_id, 0)
+        return len(self.comments.get(ticket_id, ()))
+
+    def ticket_rows(self) -> Iterator[Row]:
+        """Tickets as the lists know them: without deleted and archived ones."""
+        return (
+            row
+            for row in self.tickets
+            if row.get("status") != "deleted" and row["id"] not in self.archived
+        )
+
+    def live_organizations(self) -> Iterator[Row]:
+        """Organizations as the list knows them: by id, without deleted ones."""
+        rows = sorted(self.organizations, key=lambda row: int(row["id"]))
+        return (row for row in rows if not row.get("deleted_at"))
 
     def find_user(self, email: str) -> Row | None:
         """The user with this address."""
@@ -166,29 +173,37 @@ class ZendeskState:
             return self._contents[digest]
         return (self._folder / digest).read_bytes()
 
+    def _indexed_ticket(self, ticket: Row) -> Row:
+        self._seen_ids(ticket["id"])
+        if ticket.get("external_id"):
+            self.by_external_id.setdefault(str(ticket["external_id"]), []).append(ticket["id"])
+        return ticket
+
+    def _indexed_event(self, event: Row) -> Row:
+        children = event.get("child_events", ())
+        number = event["ticket_id"]
+        self._events_of.setdefault(number, []).append(event["id"])
+        comments = sum(child.get("event_type") == "Comment" for child in children)
+        self._comment_counts[number] = self._comment_counts.get(number, 0) + comments
+        ids = (child.get("id") for child in children)
+        self._seen_ids(event["id"], *(one for one in ids if isinstance(one, int)))
+        return event
+
     def _index(self, data: Mapping[str, Any]) -> None:
-        numbers = [0, *self.groups, *self.ratings]
-        for shelf in (self.users, self.organizations, self.tickets, self.events):
-            numbers.extend(row["id"] for row in shelf)
+        self._seen_ids(0, *self.groups, *self.ratings, *self.users.ids(), *self.organizations.ids())
         for user in self.users:
             if user.get("email"):
                 self.by_email[user["email"].strip().lower()] = user["id"]
-        for ticket in self.tickets:
-            if ticket.get("external_id"):
-                self.by_external_id.setdefault(str(ticket["external_id"]), []).append(ticket["id"])
         for comment in data.get("comments", ()):
             self.comments.setdefault(comment["ticket_id"], []).append(dict(comment))
-            numbers.append(comment["id"])
-        for event in self.events:
-            self._events_of.setdefault(event["ticket_id"], []).append(event["id"])
-            ids = (child.get("id") for child in event.get("child_events", ()))
-            numbers.extend(number for number in ids if isinstance(number, int))
+            self._seen_ids(comment["id"])
+        if self.is_packed:
+            return
         for event in self.events:
             self._comments_from(event)
         for comments in self.comments.values():
             for comment in comments:
                 self._keep_attachments(comment)
-        self._last_id = max(numbers, default=0)
 
     def _comments_from(self, event: Row) -> None:
         """A data set may give comments in its events alone."""
@@ -221,6 +236,25 @@ class ZendeskState:
         self._seen_ids(user["id"])
         self._job_result(entry)
 
+    def _apply_organization(self, entry: Mapping[str, Any]) -> None:
+        self.organizations.put(dict(entry["organization"]))
+        self._seen_ids(entry["organization"]["id"])
+
+    def _apply_group(self, entry: Mapping[str, Any]) -> None:
+        self.groups[entry["group"]["id"]] = dict(entry["group"])
+        self._seen_ids(entry["group"]["id"])
+
+    def _apply_redaction(self, entry: Mapping[str, Any]) -> None:
+        """Puts other words into an earlier comment; the event that holds it keeps its place in the export."""
+        for event in self.events_of(entry["ticket_id"]):
+            for child in event["child_events"]:
+                if child.get("id") == entry["comment_id"]:
+                    child.update(entry["texts"])
+                    self.events.put(event)
+        for comment in self.comments.get(entry["ticket_id"], ()):
+            if comment["id"] == entry["comment_id"]:
+                comment.update(entry["texts"])
+
     def _apply_upload(self, entry: Mapping[str, Any]) -> None:
         self.uploads.setdefault(entry["token"], {"attachments": []})["attachments"].append(
             dict(entry["attachment"])
@@ -238,6 +272,8 @@ class ZendeskState:
             self.by_external_id.setdefault(str(ticket["external_id"]), []).append(number)
         self.tickets.put(ticket)
         self._seen_ids(number)
+        if entry.get("archive_immediately") and ticket.get("status") == "closed":
+            self.archived.add(number)
         for comment in entry.get("comments", ()):
             comment = dict(comment)
             self.comments.setdefault(number, []).append(comment)
@@ -245,9 +281,9 @@ class ZendeskState:
             self._seen_ids(comment["id"])
         for event in entry.get("events", ()):
             event = dict(event)
+            if event["id"] not in self.events:
+                self._indexed_event(event)
             self.events.put(event)
-            self._events_of.setdefault(number, []).append(event["id"])
-            self._seen_ids(event["id"], *(child["id"] for child in event["child_events"]))
         self._job_result(entry)
 
     def _apply_job(self, entry: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from connectors.standins.server import Request, Response
 from connectors.standins.zendesk_compose import Composer, ConflictError, RefusedError
 from connectors.standins.zendesk_exports import error
-from connectors.standins.zendesk_state import Row, ZendeskState, iso
+from connectors.standins.zendesk_shelf import Row
+from connectors.standins.zendesk_state import ZendeskState, iso
 
 MOST_PER_JOB = 100
 MOST_JOBS = 30

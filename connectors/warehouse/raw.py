@@ -16,7 +16,7 @@ from connectors.contract import Page
 from connectors.errors import TransientError
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
 from connectors.warehouse.tables import raw_record, sync_cursor
-from connectors.warehouse.types import canonical_json, safe_text
+from connectors.warehouse.types import canonical_parsed, safe_text
 from transforms.model import RawRecord
 
 
@@ -180,11 +180,13 @@ def _store(
 def content_sha256(record: RawRecord, volatile: Sequence[str]) -> str:
     """The hash that decides whether a record changed; covers the tombstone flag and the ticket it belongs to."""
     payload = record.payload
-    if record.media_type == "application/json":
+    if record.version_key is not None:
+        payload = record.version_key.encode("utf-8", "surrogatepass")
+    elif record.media_type == "application/json":
         body = json.loads(payload)
         if isinstance(body, dict):
             body = {name: value for name, value in body.items() if name not in volatile}
-        payload = canonical_json(body).encode()
+        payload = canonical_parsed(body).encode()
     head = f"{int(record.is_tombstone)}\x1f{record.ticket_remote_id or ''}\x1f".encode(
         "utf-8", "surrogatepass"
     )

@@ -8,7 +8,8 @@ Source: Zendesk developer documentation, "Using the incremental export API", "Pa
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from connectors.errors import (
     CursorExpiredError,
@@ -39,6 +40,41 @@ class Rows:
     rows: Sequence[Any]
     cursor: Mapping[str, Any]
     complete: bool
+
+
+class Aside(Protocol):
+    """What a time-based export needs besides its pages: rows it cannot give, rows it gave in part.
+
+    All of it lies in the stream's cursor, so that a killed walk goes on inside it; each step is one call.
+    """
+
+    def step(self, state: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]] | None:
+        """Does the next piece of the work that `state` names: its rows and the state behind it; None: no work."""
+        ...
+
+    def is_idle(self, state: Mapping[str, Any]) -> bool:
+        """Whether `state` names no work."""
+        ...
+
+    def full_second(self, state: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
+        """Names the work of a second, `state["start_time"]`, that holds more rows than a page; `rows`: some of them."""
+        ...
+
+    def after_page(
+        self, state: Mapping[str, Any], rows: Sequence[Any], *, ended: bool
+    ) -> dict[str, Any]:
+        """Names the work that a page's rows ask for, and at the end of the stream what was put off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _TimePage:
+    rows: Sequence[Any]
+    start_time: int
+    """Where the next page starts."""
+    ended: bool
+    is_full_second: bool
+    """The page and more holds one second alone: no start time gets past it."""
 
 
 class Walker:
@@ -72,14 +108,11 @@ class Walker:
         self._now = now
         self._size = LARGEST_PAGE
 
-    def cursor_export(
-        self, cursor: Mapping[str, Any] | None, seen_until: Callable[[Sequence[Any]], int | None]
-    ) -> Iterator[Rows]:
+    def cursor_export(self, cursor: Mapping[str, Any] | None) -> Iterator[Rows]:
         """Pages of a cursor export.
 
         Args:
             cursor: `{"after_cursor"}` or `{"start_time"}`, with `seen_until`: the newest row so far.
-            seen_until: rows → epoch seconds of the newest in the order of the export.
 
         Raises:
             CursorExpiredError: the cursor is refused and nothing tells where to take up again.
@@ -104,7 +137,7 @@ class Walker:
                 raise self._stuck(f"gave the cursor {after!r} a second time without having ended")
             if not after and not ended:
                 raise self._stuck("gave no cursor for the next page")
-            newest = max(filter(None, (state.get("seen_until"), seen_until(rows))), default=None)
+            newest = max(filter(None, (state.get("seen_until"), newest_of(rows))), default=None)
             if after:
                 walked.add(after)
                 state = {"after_cursor": after}
@@ -114,38 +147,39 @@ class Walker:
             if ended:
                 return
 
-    def time_export(self, cursor: Mapping[str, Any] | None) -> Iterator[Rows]:
+    def time_export(self, cursor: Mapping[str, Any] | None, aside: Aside) -> Iterator[Rows]:
         """Pages of a time-based export; its pages repeat the rows of their edge.
 
+        No start time gets past a second that holds more rows than a page: `aside` reads it in another way, then
+        the export goes on behind it.
+
+        Args:
+            cursor: `{"start_time"}` and what `aside` keeps beside it.
+            aside: the work besides the pages.
+
         Raises:
-            PermanentError: more rows share one second than a page holds, so that no start time gets past it.
+            PermanentError: the export says that more is there and gives nothing.
         """
-        start = int((cursor or {}).get("start_time", self._start_at))
+        state: dict[str, Any] = {"start_time": self._start_at, **(cursor or {})}
+        ended = False
         while True:
-            ask = min(start, int(self._now()) - FRESH_SECONDS)
-            try:
-                body = self._fetch({"start_time": ask})
-            except RejectedError as error:
-                if not _is_too_fresh(error):
-                    raise
-                yield Rows((), {"start_time": start}, complete=True)
-                return
-            rows = self._rows(body)
-            told, ended = body.get("end_time"), body.get("end_of_stream")
-            ended = len(rows) < self._size if ended is None else bool(ended)
-            end_time = int(told) if told else ask
-            if not ended and end_time <= ask:
-                if self._size < LARGEST_PAGE:
-                    self._size = LARGEST_PAGE
-                    continue
-                raise self._stuck(
-                    f"has more than {len(rows)} rows in the second {ask}; a time-based export cannot get past "
-                    "it. Nothing was lost: the cursor stays before it. Ask Zendesk's support to move the rows "
-                    "(saving them again gives them a new time)"
-                )
-            start = max(end_time, ask)
-            yield Rows(rows, {"start_time": start}, complete=ended)
-            if ended:
+            done = aside.step(state)
+            if done is not None:
+                rows, state = done
+            else:
+                page = self._time_page(int(state["start_time"]))
+                if page is None:
+                    yield Rows((), state, complete=True)
+                    return
+                rows, ended = page.rows, page.ended
+                state = {**state, "start_time": page.start_time}
+                if page.is_full_second:
+                    state = aside.full_second(state, rows)
+                else:
+                    state = aside.after_page(state, rows, ended=ended)
+            is_complete = ended and aside.is_idle(state)
+            yield Rows(rows, dict(state), complete=is_complete)
+            if is_complete:
                 return
 
     def list(self, after: str | None, params: Mapping[str, Any] | None = None) -> Iterator[Rows]:
@@ -167,6 +201,8 @@ class Walker:
                 after = None
                 continue
             meta = body.get("meta") if isinstance(body, dict) else None
+            if meta is None and isinstance(body, dict) and body.get("next_page"):
+                raise self._stuck("pages by number where it was asked to page by cursor")
             more = bool(meta.get("has_more")) if isinstance(meta, dict) else False
             after = meta.get("after_cursor") if isinstance(meta, dict) and more else None
             if more and (after is None or after in walked):
@@ -176,6 +212,32 @@ class Walker:
             yield Rows(self._rows(body), {"after": after}, complete=not more)
             if not more:
                 return
+
+    def _time_page(self, start: int) -> _TimePage | None:
+        """The page from the second `start` on; None where that second is too fresh to be given."""
+        if start > int(self._now()) - FRESH_SECONDS:
+            return None
+        may_grow = True
+        while True:
+            try:
+                body = self._fetch({"start_time": start})
+            except RejectedError as error:
+                if not _is_too_fresh(error):
+                    raise
+                return None
+            rows = self._rows(body)
+            told, ended = body.get("end_time"), body.get("end_of_stream")
+            ended = len(rows) < self._size if ended is None else bool(ended)
+            end_time = int(told) if told else start
+            if ended or end_time > start:
+                return _TimePage(rows, max(end_time, start), ended, is_full_second=False)
+            if not rows:
+                raise self._stuck(f"has more from the second {start} on and gives nothing")
+            if self._size < LARGEST_PAGE and may_grow:
+                # The size was halved elsewhere; this second may fit into a page as large as can be.
+                self._size, may_grow = LARGEST_PAGE, False
+                continue
+            return _TimePage(rows, start, ended=False, is_full_second=True)
 
     def _where(self, state: Mapping[str, Any]) -> dict[str, Any]:
         if state.get("after_cursor"):
@@ -238,3 +300,29 @@ class Walker:
 
 def _is_too_fresh(error: RejectedError) -> bool:
     return error.status == 400 and "toorecent" in error.body.lower().replace(" ", "")
+
+
+def newest_of(rows: Sequence[Any]) -> int | None:
+    """Epoch seconds of the newest row: by `generated_timestamp`, the export's own order, else `updated_at`."""
+    newest: int | None = None
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        stamp = row.get("generated_timestamp")
+        if not isinstance(stamp, int | float):
+            at = instant_of(row.get("updated_at"))
+            stamp = None if at is None else at.timestamp()
+        if stamp is not None and (newest is None or stamp > newest):
+            newest = int(stamp)
+    return newest
+
+
+def instant_of(value: Any) -> datetime | None:
+    """The instant of an ISO 8601 text with a zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from connectors.contract import CheckResult, Cursor, Page
+from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
 from connectors.errors import (
     AuthError,
     ConfigurationError,
@@ -23,8 +23,19 @@ from connectors.errors import (
     RejectedError,
 )
 from connectors.http import Policy, PolicySession
+from connectors.zendesk import articles
 from connectors.zendesk.account import address_of, open_session
-from connectors.zendesk.pages import FRESH_SECONDS, Rows, Walker
+from connectors.zendesk.beside import ByList, ByTicket
+from connectors.zendesk.by_id import ById, fresh_tickets, listed
+from connectors.zendesk.events import version_key
+from connectors.zendesk.pages import (
+    FRESH_SECONDS,
+    Aside,
+    Rows,
+    Walker,
+    instant_of,
+    newest_of,
+)
 from transforms.model import RawRecord
 
 STREAMS = (
@@ -34,6 +45,7 @@ STREAMS = (
     "tickets",
     "ticket_events",
     "satisfaction_ratings",
+    *articles.STREAMS,
 )
 
 OPTIONAL_STREAMS = frozenset({"satisfaction_ratings"})
@@ -47,7 +59,7 @@ _TICKET_FIELD: Mapping[str, str] = {
 
 
 class ZendeskSource:
-    """The read side of a Zendesk account (`contract.Source`).
+    """The read side of a Zendesk account (`contract.Source`, `contract.Reconcilable`, `contract.Hinting`).
 
     Args:
         subdomain: the word before `.zendesk.com`; or
@@ -61,9 +73,11 @@ class ZendeskSource:
     """
 
     streams: Sequence[str] = STREAMS
+    reconciled_streams: Sequence[str] = ("users", "organizations", "groups", "tickets")
     volatile_fields: Mapping[str, Sequence[str]] = {
         "users": ("last_login_at",),
         "tickets": ("generated_timestamp", "satisfaction_probability"),
+        **articles.VOLATILE,
     }
 
     def __init__(
@@ -86,6 +100,8 @@ class ZendeskSource:
         )
         start = 0 if start_at is None else int(start_at.timestamp())
 
+        self._now = now
+
         def walker(stream: str, path: str, **params: Any) -> Walker:
             return Walker(
                 self.session,
@@ -93,16 +109,20 @@ class ZendeskSource:
                 path,
                 params=params,
                 start_at=start,
-                now=lambda: now().timestamp(),
+                now=self._seconds,
             )
 
-        self._now = now
         self._start = start
+        self._help_center = articles.HelpCenter(
+            self.session, now=now, is_signed_in=self._is_signed_in
+        )
         self._walkers = {
             "users": walker("users", "api/v2/incremental/users/cursor.json"),
             "organizations": walker("organizations", "api/v2/incremental/organizations.json"),
             "groups": walker("groups", "api/v2/groups.json", exclude_deleted="false"),
-            "tickets": walker("tickets", "api/v2/incremental/tickets/cursor.json"),
+            "tickets": walker(
+                "tickets", "api/v2/incremental/tickets/cursor.json", include="comment_count"
+            ),
             "ticket_events": walker(
                 "ticket_events",
                 "api/v2/incremental/ticket_events.json",
@@ -112,6 +132,11 @@ class ZendeskSource:
                 "satisfaction_ratings", "api/v2/satisfaction_ratings.json"
             ),
         }
+        self._asides: dict[str, Aside] = {
+            "organizations": ByList(walker("organizations", "api/v2/organizations.json")),
+            "ticket_events": ByTicket(self.session, self._walkers["tickets"], self._seconds),
+        }
+        self._by_id = ById(self.session, _record, self._seconds)
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of one stream from `cursor` on.
@@ -120,6 +145,9 @@ class ZendeskSource:
             ConfigurationError: no such stream.
             ConnectorError: as the calls fail; the pages given so far stay good.
         """
+        if stream in articles.STREAMS:
+            yield from self._help_center.pull(stream, cursor)
+            return
         walk = self._walk(stream, cursor)
         calls, waited = self.session.calls, self.session.seconds_waited
         while True:
@@ -140,6 +168,38 @@ class ZendeskSource:
                 seconds_waited=self.session.seconds_waited - waited,
             )
             calls, waited = self.session.calls, self.session.seconds_waited
+
+    def inventory(self, stream: str) -> Iterator[Sequence[Listed]]:
+        """Everything the account holds in a stream: tickets by their export, with the archived, deleted and freshest.
+
+        Raises:
+            ConfigurationError: the stream is none of `reconciled_streams`.
+            ConnectorError: the list could not be read to its end.
+        """
+        if stream not in self.reconciled_streams:
+            raise ConfigurationError(
+                f"{self.session.label}: {stream} cannot be listed whole; can be: {', '.join(self.reconciled_streams)}"
+            )
+        yield from listed(stream, self._walk(stream, None), _record)
+        if stream == "tickets":
+            yield from listed(stream, fresh_tickets(self.session, self._seconds), _record)
+
+    def fetch(self, stream: str, remote_ids: Sequence[str]) -> Iterator[Page]:
+        """The named records as `pull` gives them, tickets with all their events; what is gone as tombstones.
+
+        Raises:
+            ConfigurationError: the stream has no reads by id.
+            ConnectorError: as the calls fail.
+        """
+        return self._by_id.fetch(stream, remote_ids)
+
+    def newest(self, cursor: Cursor | None) -> Hints:
+        """Tickets updated since `cursor`, by the list sorted by `updated_at`: no lag, and none of the exports' calls.
+
+        Raises:
+            ConnectorError: as the call fails.
+        """
+        return self._by_id.newest(cursor)
 
     def check(self) -> CheckResult:
         """Asks who the token acts for, and whether that login may export."""
@@ -180,6 +240,9 @@ class ZendeskSource:
             return CheckResult(name, works=False, detail=detail)
         return CheckResult(name, works=True, detail=f"{who}; the exports are allowed")
 
+    def _seconds(self) -> float:
+        return self._now().timestamp()
+
     def _me(self) -> Mapping[str, Any]:
         body = self.session.get_json("api/v2/users/me.json")
         user = body.get("user") if isinstance(body, dict) else None
@@ -203,9 +266,9 @@ class ZendeskSource:
                 f"{self.session.label}: there is no stream {stream!r}; known are {', '.join(STREAMS)}"
             )
         if stream in ("users", "tickets"):
-            return walker.cursor_export(cursor, lambda rows: _newest(rows))
-        if stream in ("organizations", "ticket_events"):
-            return walker.time_export(cursor)
+            return walker.cursor_export(cursor)
+        if stream in self._asides:
+            return walker.time_export(cursor, self._asides[stream])
         if stream == "satisfaction_ratings":
             return self._ratings(walker, cursor)
         return walker.list((cursor or {}).get("after"))
@@ -216,7 +279,7 @@ class ZendeskSource:
         start = int(state.get("start_time", self._start))
         newest = int(state.get("newest", start))
         for page in walker.list(state.get("after"), {"start_time": start}):
-            newest = max(newest, _newest(page.rows) or 0)
+            newest = max(newest, newest_of(page.rows) or 0)
             behind: dict[str, Any] = {"start_time": newest}
             if not page.complete:
                 behind = {
@@ -243,7 +306,8 @@ def _record(stream: str, row: Any) -> RawRecord:
         payload=payload,
         ticket_remote_id=None if ticket_id is None else str(ticket_id),
         is_tombstone=_is_tombstone(stream, body),
-        source_updated_at=_instant(body.get("updated_at") or body.get("created_at")),
+        source_updated_at=instant_of(body.get("updated_at") or body.get("created_at")),
+        version_key=version_key(body) if stream == "ticket_events" and body else None,
     )
 
 
@@ -253,28 +317,3 @@ def _is_tombstone(stream: str, body: Mapping[str, Any]) -> bool:
     if stream == "users":
         return body.get("active") is False
     return bool(body.get("deleted") or body.get("deleted_at"))
-
-
-def _newest(rows: Sequence[Any]) -> int | None:
-    """Epoch seconds of the newest row: by `generated_timestamp`, the export's own order, else `updated_at`."""
-    newest: int | None = None
-    for row in rows:
-        if not isinstance(row, dict):
-            continue
-        stamp = row.get("generated_timestamp")
-        if not isinstance(stamp, int | float):
-            at = _instant(row.get("updated_at"))
-            stamp = None if at is None else at.timestamp()
-        if stamp is not None and (newest is None or stamp > newest):
-            newest = int(stamp)
-    return newest
-
-
-def _instant(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

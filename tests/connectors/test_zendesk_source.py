@@ -1,6 +1,7 @@
 """The Zendesk source against its stand-in: every stream, cuts, limits, faults, odd accounts."""
 
 import json
+import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +10,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
-from connectors.contract import Page, Source
+from connectors.contract import Hinting, Page, Reconcilable, Source
 from connectors.errors import (
     AuthError,
     ConfigurationError,
@@ -22,10 +23,13 @@ from connectors.errors import (
 )
 from connectors.http import Policy
 from connectors.standins.zendesk import ZendeskStandin
+from connectors.standins.zendesk_life import Life
 from connectors.standins.zendesk_sample import NOW, Clock, account, stamp
 from connectors.warehouse.raw import store_page, stream_state
+from connectors.warehouse.tables import raw_record
 from connectors.zendesk.account import open_session
 from connectors.zendesk.source import STREAMS, ZendeskSource
+from transforms.model import RawRecord
 from transforms.zendesk import normalise
 
 Slept = list[float]
@@ -80,7 +84,8 @@ def test_full_pull_when_streams_are_pulled_in_order_then_all_is_there_and_normal
         assert isinstance(source, Source)
         assert tuple(source.streams) == STREAMS
         pulled = {stream: list(source.pull(stream, None)) for stream in source.streams}
-        assert {stream: len(set(ids(pages))) for stream, pages in pulled.items()} == {
+        counts = {stream: len(set(ids(pages))) for stream, pages in pulled.items()}
+        assert {stream: count for stream, count in counts.items() if count} == {
             "users": 3,
             "organizations": 2,
             "groups": 1,
@@ -177,19 +182,263 @@ def test_twelve_hundred_rows_in_one_second_when_exported_by_cursor_then_all_come
         assert len(set(ids(pages))) == 1_200
 
 
-def test_twelve_hundred_events_in_one_second_when_exported_by_time_then_fail_loudly_before_them() -> (
-    None
-):
+def crowded(n: int) -> datetime:
+    """Three tickets, then all others a day later within one second."""
+    return NOW - timedelta(days=2 if n <= 3 else 1)
+
+
+def test_twelve_hundred_events_in_one_second_when_exported_by_time_then_all_come() -> None:
     clock = Clock()
-    data = account(1_203, step=lambda n: NOW - timedelta(days=2 if n <= 3 else 1))
+    data = account(1_203, step=crowded)
+    data["archived_ticket_ids"] = [1_900, 1_901]
+    data["tickets"][1_100]["status"] = "deleted"
     with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
-        walk = source.pull("ticket_events", None)
-        first = next(walk)
-        assert not first.complete
-        with pytest.raises(PermanentError, match="more than 1000 rows in the second"):
-            next(walk)
-        with pytest.raises(PermanentError, match="more than 1000 rows in the second"):
-            list(source.pull("ticket_events", first.cursor))
+        pages = list(source.pull("ticket_events", None))
+        missed = set(ids(list(pages))) ^ {str(event["id"]) for event in data["ticket_events"]}
+        # A deleted ticket's history is not to be had ticket by ticket.
+        assert missed == {str(data["ticket_events"][1_100]["id"])}
+        assert pages[-1].complete
+        assert zendesk.calls["events_export"] == 3
+        assert zendesk.calls["tickets_export"] == 2
+        assert zendesk.calls["audits"] == 1_199
+        cursor = pages[-1].cursor
+        assert cursor["late"][0]["at"] == int((NOW - timedelta(days=1)).timestamp())
+        clock.move(62)
+        again = list(source.pull("ticket_events", cursor))
+        assert again[-1].complete
+        assert "late" not in again[-1].cursor
+        assert zendesk.calls["tickets_export"] == 3
+
+
+def test_full_second_when_read_by_tickets_then_both_shapes_of_an_event_are_one_version(
+    sqlite_engine: Engine,
+) -> None:
+    clock = Clock()
+    data = account(1_203, step=crowded)
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        with sqlite_engine.begin() as connection:
+            for number, page in enumerate(source.pull("ticket_events", None)):
+                store_page(
+                    connection, "acme", "zendesk", "ticket_events", page, sequence=number,
+                    fetched_at=clock(),
+                )  # fmt: skip
+            rows = connection.execute(
+                select(func.count(), func.max(raw_record.c.version)).select_from(raw_record)
+            ).one()
+        assert tuple(rows) == (1_203, 1)
+
+
+def test_full_second_when_a_ticket_hides_in_the_last_minute_then_its_events_come_too() -> None:
+    clock = Clock()
+    data = account(1_203, step=crowded)
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        updated, touched = 2_202, 2_203
+        with zendesk.lock:
+            row = dict(zendesk.state.tickets.get(updated) or {})
+            row |= {"updated_at": stamp(NOW), "generated_timestamp": int(NOW.timestamp())}
+            zendesk.state.record("ticket", operation="system", ticket=row, comments=[], events=[])
+        zendesk.touch(touched)
+        pages = list(source.pull("ticket_events", None))
+        tickets = {r.ticket_remote_id for page in pages for r in page.records}
+        assert str(updated) in tickets
+        # Touched by the system alone, it stands in no list until the minute is over.
+        assert str(touched) not in tickets
+        clock.move(62)
+        later = list(source.pull("ticket_events", pages[-1].cursor))
+        assert str(touched) in {r.ticket_remote_id for page in later for r in page.records}
+        assert later[-1].complete
+        assert "late" not in later[-1].cursor
+
+
+def test_full_second_when_cut_after_any_page_then_at_most_one_call_is_made_again() -> None:
+    clock = Clock()
+    data = account(1_050, step=lambda n: NOW - timedelta(days=1))
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        whole = list(source.pull("ticket_events", None))
+        calls = sum(page.calls for page in whole)
+        cursor, cuts, made, seen = None, 0, 0, set()
+        rng = random.Random(7)
+        while True:
+            before = source.session.calls
+            walk = source.pull("ticket_events", cursor)
+            for page in walk:
+                seen.update(record.remote_id for record in page.records)
+                cursor = json.loads(json.dumps(page.cursor))
+                if page.complete or rng.random() < 0.02:
+                    break
+            made += source.session.calls - before
+            if page.complete:
+                break
+            cuts += 1
+        assert cuts >= 5
+        assert seen == set(ids(whole))
+        assert made <= calls + cuts
+
+
+def test_full_second_of_an_import_when_its_tickets_say_they_are_old_then_all_come() -> None:
+    clock = Clock()
+    data = account(1_203, step=crowded)
+    for ticket, event in zip(data["tickets"], data["ticket_events"], strict=True):
+        ticket["generated_timestamp"] = event["timestamp"]
+        ticket["created_at"] = ticket["updated_at"] = "2025-03-01T00:00:00Z"
+        event["created_at"] = "2025-03-01T00:00:00Z"
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        pages = list(source.pull("ticket_events", None))
+        assert len(set(ids(pages))) == 1_203
+
+
+def test_small_pages_and_504_when_a_second_is_full_then_the_walk_ends() -> None:
+    clock = Clock()
+    data = account(300, step=lambda n: NOW - timedelta(days=1))
+    with (
+        standin(data, clock, largest_page=100) as zendesk,
+        source_of(zendesk, clock) as source,
+    ):
+        pages = list(source.pull("ticket_events", None))
+        assert len(set(ids(pages))) == 300
+        assert pages[-1].complete
+
+
+def test_twelve_hundred_organizations_in_one_second_when_pulled_then_all_come_by_the_list() -> None:
+    clock = Clock()
+    data = account(1)
+    data["organizations"] = [
+        {"id": n, "name": f"O{n}", "created_at": stamp(at), "updated_at": stamp(at)}
+        for n, at in (
+            (n, NOW - timedelta(days=3 if n < 5 else 1 if n > 1_210 else 2))
+            for n in range(1, 1_216)
+        )
+    ]
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        pages = list(source.pull("organizations", None))
+        assert {int(one) for one in ids(pages)} == set(range(1, 1_216))
+        assert zendesk.calls["organizations"] == 13
+        middle = pages[4].cursor
+        rest = list(source.pull("organizations", middle))
+        assert set(ids(pages[:5])) | set(ids(rest)) == set(ids(pages))
+
+
+def test_comment_without_body_when_exported_then_is_read_from_its_ticket_once() -> None:
+    clock = Clock()
+    data = account(4)
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        source._walkers["ticket_events"]._params.pop("include")
+        pages = list(source.pull("ticket_events", None))
+        latest = {r.remote_id: r for page in pages for r in page.records}
+        batch = normalise({"ticket_events": latest.values(), "tickets": _tickets(source)})
+        assert sorted(c.text for c in batch.comments) == [f"Question {n}?" for n in range(1, 5)]
+        calls = zendesk.calls["audits"]
+        assert calls == 4
+        list(source.pull("ticket_events", pages[-1].cursor))
+        assert zendesk.calls["audits"] == calls
+
+
+def test_redaction_when_told_then_the_earlier_comment_comes_again_without_its_words() -> None:
+    clock = Clock()
+    with standin(account(3), clock) as zendesk, source_of(zendesk, clock) as source:
+        cursor = list(source.pull("ticket_events", None))[-1].cursor
+        with zendesk.lock:
+            comment = zendesk.state.comments_of(1_002)[0]
+            Life(zendesk, random.Random(1)).redact(1_002, comment["id"])
+        clock.move(62)
+        records = [r for p in source.pull("ticket_events", cursor) for r in p.records]
+        batch = normalise({"ticket_events": records, "tickets": _tickets(source)})
+        assert "▇▇▇" in {c.text for c in batch.comments if c.ticket_remote_id == "1002"}
+        assert zendesk.calls["audits"] == 1
+
+
+def _tickets(source: ZendeskSource) -> list[RawRecord]:
+    return [r for page in source.pull("tickets", None) for r in page.records]
+
+
+def test_fetch_when_tickets_are_named_then_gives_them_with_their_events_and_tombstones() -> None:
+    clock = Clock()
+    data = account(120)
+    data["tickets"][4]["status"] = "deleted"
+    data["archived_ticket_ids"] = [1_007]
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        wanted = [str(n) for n in range(1_001, 1_121)] + ["99999", "unreadable-1"]
+        records = [r for page in source.fetch("tickets", wanted) for r in page.records]
+        tickets = {r.remote_id: r for r in records if r.stream == "tickets"}
+        assert set(tickets) == {*wanted[:-1]}
+        assert {one for one, r in tickets.items() if r.is_tombstone} == {"1005", "99999"}
+        assert json.loads(tickets["1005"].payload)["deleted_at"] == data["tickets"][4]["updated_at"]
+        events = [r for r in records if r.stream == "ticket_events"]
+        assert {r.ticket_remote_id for r in events} == set(wanted[:-2]) - {"1005"}
+        assert zendesk.calls["tickets_show_many"] == 2
+        pulled = {r.remote_id: r for p in source.pull("ticket_events", None) for r in p.records}
+        assert all(pulled[r.remote_id].version_key == r.version_key for r in events)
+        rows = {r.remote_id: json.loads(r.payload) for r in _tickets(source)}
+        volatile = source.volatile_fields["tickets"]
+        for one, record in tickets.items():
+            if not record.is_tombstone:
+                row = {n: v for n, v in rows[one].items() if n not in volatile}
+                told = {n: v for n, v in json.loads(record.payload).items() if n not in volatile}
+                assert told == row
+
+
+def test_fetch_when_people_and_teams_are_named_then_the_gone_ones_are_tombstones() -> None:
+    clock = Clock()
+    with standin(account(1), clock) as zendesk, source_of(zendesk, clock) as source:
+        told = {
+            (stream, r.remote_id): r.is_tombstone
+            for stream, names in (("users", ["11", "12"]), ("organizations", ["31", "39"]), ("groups", ["41", "42"]))
+            for page in source.fetch(stream, names)
+            for r in page.records
+        }  # fmt: skip
+        assert told == {
+            ("users", "11"): False, ("users", "12"): True,
+            ("organizations", "31"): False, ("organizations", "39"): True,
+            ("groups", "41"): False, ("groups", "42"): True,
+        }  # fmt: skip
+        with pytest.raises(ConfigurationError, match="by their ids"):
+            list(source.fetch("ticket_events", ["1"]))
+
+
+def test_inventory_when_listed_then_names_archived_deleted_and_fresh_tickets_with_counts() -> None:
+    clock = Clock()
+    data = account(5)
+    data["tickets"][1]["status"] = "deleted"
+    data["archived_ticket_ids"] = [1_001]
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        assert isinstance(source, Reconcilable)
+        with zendesk.lock:
+            fresh = Life(zendesk, random.Random(3)).new_ticket()
+        names = {one.remote_id: one for page in source.inventory("tickets") for one in page}
+        assert set(names) == {"1001", "1002", "1003", "1004", "1005", str(fresh)}
+        assert [n for n, one in names.items() if one.is_tombstone] == ["1002"]
+        assert names["1003"].children == 1
+        for stream, count in (("users", 3), ("organizations", 2), ("groups", 1)):
+            assert len({one.remote_id for p in source.inventory(stream) for one in p}) == count
+        with pytest.raises(ConfigurationError, match="listed whole"):
+            list(source.inventory("ticket_events"))
+
+
+def test_newest_when_asked_again_then_hints_at_changes_only_in_one_call_each() -> None:
+    clock = Clock()
+    with standin(account(5), clock) as zendesk, source_of(zendesk, clock) as source:
+        assert isinstance(source, Hinting)
+        life = Life(zendesk, random.Random(3))
+        first = source.newest(None)
+        assert first.ticket_remote_ids == []
+        with zendesk.lock:
+            life.comment(1_002)
+            life.comment(1_004)
+        second = source.newest(json.loads(json.dumps(first.cursor)))
+        assert sorted(second.ticket_remote_ids) == ["1002", "1004"]
+        assert source.newest(second.cursor).ticket_remote_ids == []
+        with zendesk.lock:
+            life.comment(1_003)
+        third = source.newest(second.cursor)
+        assert third.ticket_remote_ids == ["1003"]
+        clock.move(5)
+        with zendesk.lock:
+            life.comment(1_002)
+        fourth = source.newest(third.cursor)
+        assert fourth.ticket_remote_ids == ["1002"]
+        assert source.newest(fourth.cursor).ticket_remote_ids == []
+        assert zendesk.calls["tickets"] == 6
+        assert zendesk.calls["tickets_export"] == 0
 
 
 def test_full_second_when_pages_had_been_halved_then_is_passed_with_a_large_page() -> None:
