@@ -1,103 +1,69 @@
-"""The one HTTP policy: every connector's requests go through a `PolicySession`.
+"""The one HTTP session: every connector's requests go through a `PolicySession`.
 
-Belongs here: budget per (credential, endpoint class) learned from headers, waits for `Retry-After`, retries,
-deadlines, credentials only to their own host, redaction, status → error. Does not belong here: any vendor's
-paths. zenpy is given the same session, so that its calls share budget and waits.
-
-From the environment come proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never used for this machine itself) and
-certificate authorities (`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE`), which company networks need.
-Nothing else does: a `.netrc` would put somebody else's password into a request.
+Belongs here: one request from the first try to the answer or the error, credentials only to their own host. Does not
+belong here: any vendor's paths; how long to wait for limits (`pacing`, `budget`), how patient to be and what an answer
+means (`http_policy`), bodies (`http_body`), hiding secrets (`redaction`), proxies (`http_environment`), tokens that
+expire (`oauth`). zenpy is given the same session, so that its calls share budget and waits.
 """
 
 import base64
-import ipaddress
-import math
-import os
+import hashlib
 import random
-import re
-import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from connectors.budget import BudgetStore, Told
+from connectors.budget_headers import retry_after_seconds, told_by_name, told_in_general
 from connectors.errors import (
-    AuthError,
     ConfigurationError,
-    NotFoundError,
     RateLimitedError,
     RejectedError,
     UnavailableError,
 )
-from connectors.network_faults import reason_of, tls_fault
-
-RETRY_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Answers worth another try. Zendesk documents 409 and 503 as such; 429 always is."""
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods that may be sent again after a lost answer. POST is sent again on 429 and 503 only: those answers
-say that nothing was taken in."""
-
-_SECRET = re.compile(
-    r"(?i)(token|key|secret|password|authorization|signature)([\"']?\s*[:=]\s*[\"']?)"
-    r"((?:basic|bearer|token)\s+)?[^\s\"'&,}]+"
+from connectors.http_body import BodyTooLargeError, CutBodyError, is_cut_json, read_body
+from connectors.http_environment import authorities, proxies_for
+from connectors.http_policy import (
+    RETRY_STATUSES,
+    SAFE_METHODS,
+    Policy,
+    may_repeat,
+    place_of,
+    refusal,
 )
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+from connectors.network_faults import reason_of, tls_fault
+from connectors.pacing import Budget, Limits, Pacer, Started
+from connectors.redaction import guard_logs, redact
+
+__all__ = [
+    "RETRY_STATUSES",
+    "Policy",
+    "PolicySession",
+    "proxies_for",
+    "redact",
+    "retry_after_seconds",
+]
 
 
-def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """The text with known secrets and anything that looks like one replaced by `***`."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return _SECRET.sub(r"\1\2\3***", text)
+@runtime_checkable
+class RenewableAuth(Protocol):
+    """A requests auth object whose secret is replaced while it is in use (`connectors.oauth.OAuthCredential`)."""
 
+    def invalidate(self, refused: str | None = None) -> None:
+        """The host refused this secret (401): the next request carries another one."""
+        ...
 
-def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait as told by `Retry-After`: an integer, a decimal or an HTTP date; None where it tells nothing.
+    def secrets(self) -> tuple[str, ...]:
+        """Secrets known now, for redaction."""
+        ...
 
-    Source: RFC 9110 §10.2.3; decimals are seen in the field.
-    """
-    if not value:
-        return None
-    try:
-        seconds = float(value.strip())
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        at = parsedate_to_datetime(value)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, (at - now).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-@dataclass(slots=True)
-class Budget:
-    """What is known of one rate limit; shared by every thread that uses the credential."""
-
-    remaining: float | None = None
-    blocked_until: float = 0.0
-    seconds_waited: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How patient a session is. All durations in seconds."""
-
-    tries: int = 6
-    wait_cap_seconds: float = 120.0
-    deadline_seconds: float = 600.0
-    backoff_seconds: float = 0.5
-    connect_timeout_seconds: float = 10.0
-    read_timeout_seconds: float = 60.0
+    def identity(self) -> str:
+        """A hash that stays while secrets come and go."""
+        ...
 
 
 class PolicySession(requests.Session):
@@ -105,11 +71,16 @@ class PolicySession(requests.Session):
 
     Args:
         base_url: scheme and host (and path prefix) that the credential belongs to.
-        auth: Basic credentials or a requests auth object; sent to the host of `base_url` only.
+        auth: Basic credentials or a requests auth object; sent to the host of `base_url` only. One that can be
+            renewed (`RenewableAuth`) is, once for each request, where the host answers 401.
         secrets: texts that must never appear in an error or a log line.
         label: how errors name the other side, e.g. `client acme, source zendesk`.
         policy: patience.
         classify: (method, path) → endpoint class, each with a budget of its own.
+        limits: documented limits by endpoint class, kept to before (and where) no header tells them.
+        account_class: the class whose limit every other class counts against too.
+        budgets: where budgets live; give the same one to all that share a credential. Of this session when left out.
+        time_scale: documented seconds that pass in a real one; 1 but for a stand-in.
         clock, sleep, wall_clock: monotonic seconds, sleeper and aware UTC now (replaced in tests).
 
     Raises, from `request`: `RateLimitedError` when the wait would go beyond the policy's cap or deadline,
@@ -127,37 +98,51 @@ class PolicySession(requests.Session):
         label: str = "",
         policy: Policy | None = None,
         classify: Callable[[str, str], str] | None = None,
+        limits: Limits | None = None,
+        account_class: str | None = None,
+        budgets: BudgetStore | None = None,
+        time_scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Keeps the settings; opens no connection."""
         super().__init__()
+        guard_logs()
         self.base_url = base_url.rstrip("/") + "/"
         self.label = label or urlsplit(base_url).netloc
         self.policy = policy or Policy()
         self.calls = 0
         self.headers["User-Agent"] = "deskbridge"
         self.trust_env = False
-        self.verify = next(
-            (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
-        )
+        self.verify = authorities()
         self._own_auth = auth
         self._secrets = (*secrets, *_basic_secrets(auth))
         self._classify = classify or (lambda _method, _path: "default")
         self._clock = clock
         self._sleep = sleep
         self._wall_clock = wall_clock
-        self._budgets: dict[str, Budget] = {}
+        self._pacer = Pacer(
+            _credential_key(self.base_url, auth),
+            store=budgets,
+            limits=limits,
+            account_class=account_class,
+            time_scale=time_scale,
+        )
 
     @property
     def seconds_waited(self) -> float:
         """Seconds spent waiting for limits so far, over all endpoint classes."""
-        return sum(budget.seconds_waited for budget in self._budgets.values())
+        return self._pacer.seconds_waited
 
     def budget(self, endpoint_class: str) -> Budget:
-        """The budget of one endpoint class."""
-        return self._budgets.setdefault(endpoint_class, Budget())
+        """The budget of one endpoint class, as this session sees it."""
+        return self._pacer.budget(endpoint_class)
+
+    def close(self) -> None:
+        """Closes connections; calls taken out of the shared budget and not made go back."""
+        self._pacer.close(self._clock())
+        super().close()
 
     def is_own(self, url: str) -> bool:
         """Whether a URL lies on the host that the credential belongs to."""
@@ -168,7 +153,8 @@ class PolicySession(requests.Session):
         """One request under the policy: waits, retries, keeps the credential at home."""
         url = urljoin(self.base_url, url)
         method = method.upper()
-        if self.is_own(url):
+        is_own = self.is_own(url)
+        if is_own:
             options.setdefault("auth", self._own_auth)
         else:
             options["auth"] = None
@@ -178,14 +164,21 @@ class PolicySession(requests.Session):
         # A redirected POST would be sent on as a GET, or with its body to another host.
         options.setdefault("allow_redirects", method in ("GET", "HEAD"))
         path = urlsplit(url).path
-        budget = self.budget(self._classify(method, path))
+        # Other hosts have limits of their own: a file server's files cost nothing of the account's.
+        endpoint_class = self._classify(method, path) if is_own else urlsplit(url).netloc.lower()
         deadline = self._clock() + policy.deadline_seconds
         failures = limits = 0
+        may_renew = is_own and isinstance(options["auth"], RenewableAuth)
         while True:
-            self._wait_for(budget, deadline, method, path)
-            response, failure = self._try(method, url, options)
+            started = self._wait_for(endpoint_class, deadline, method, path, is_own)
+            response, failure = self._try(method, url, options, deadline)
+            self._account_for(started, response)
+            if response is not None and response.status_code == 401 and may_renew:
+                may_renew = False
+                options["auth"].invalidate(_bearer_of(response))
+                response.close()
+                continue
             if response is not None and response.status_code not in RETRY_STATUSES:
-                self._learn(budget, response)
                 return self._not_redirected(response, method)
             # A limit is no failure: it is waited for until the deadline, however many workers share it.
             if response is not None and response.status_code == 429:
@@ -193,9 +186,9 @@ class PolicySession(requests.Session):
             else:
                 failures += 1
             is_late = self._clock() >= deadline
-            if not self._may_repeat(method, response) or failures >= policy.tries or is_late:
+            if not may_repeat(method, response, failure) or failures >= policy.tries or is_late:
                 return self._give_up(response, failure, method, path, failures + limits)
-            self._block(budget, response, failures + limits)
+            self._back_off(endpoint_class, response, failures + limits)
 
     def get_json(self, url: str, **options: Any) -> Any:
         """The JSON body of a GET that succeeded; other answers become errors of `connectors.errors`."""
@@ -216,7 +209,7 @@ class PolicySession(requests.Session):
                 response.headers.get("Content-Type", "").partition(";")[0].strip()
                 or "nothing known"
             )
-            place = _place(response)
+            place = place_of(response)
             if response.history:
                 place += f" on {urlsplit(response.url).netloc} (redirected there)"
             raise UnavailableError(
@@ -227,69 +220,82 @@ class PolicySession(requests.Session):
 
     def check_status(self, response: requests.Response) -> None:
         """Turns a refused request into the error that says what the caller should do."""
-        status = response.status_code
-        if status < 400:
-            return
-        body = redact(response.text[:300], self._secrets)
-        what = f"{self.label}: {_place(response)} answered {status}"
-        if status in (401, 403):
-            raise AuthError(
-                f"{what}: the credential is refused. Check user, token and their permissions. {body}".rstrip()
-            )
-        if status in (404, 410):
-            raise NotFoundError(f"{what}: not found. {body}".rstrip())
-        raise RejectedError(f"{what}: {body}", status, body)
-
-    def _try(
-        self, method: str, url: str, options: Mapping[str, Any]
-    ) -> tuple[requests.Response | None, Exception | None]:
-        self.calls += 1
-        try:
-            return super().request(method, url, **options), None
-        except requests.exceptions.SSLError as error:
-            raise ConfigurationError(
-                f"{self.label}: no trusted connection to {urlsplit(url).netloc}: {tls_fault(error)}"
-            ) from None
-        except (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
-        ) as error:
-            return None, error
-        except OSError as error:
-            # All other errors of requests are such; so is a bundle of authorities that is not there.
-            raise UnavailableError(
-                f"{self.label}: {method} {urlsplit(url).path}: {redact(str(error), self._secrets)}"
-            ) from None
+        if response.status_code >= 400:
+            advice = ""
+            if isinstance(self._own_auth, RenewableAuth):
+                advice = (
+                    "A fresh OAuth token is refused too: check what the client may do (scopes)."
+                )
+            error = refusal(response, self.label, self._redacted(response.text[:300]), advice)
+            assert error is not None
+            raise error
 
     def rebuild_proxies(self, prepared_request: Any, proxies: Any) -> Any:
         """A redirect to another host has a proxy of its own, or none."""
         own = proxies_for(str(prepared_request.url))
         return super().rebuild_proxies(prepared_request, own)  # type: ignore[no-untyped-call]
 
+    def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        """A redirect carries the credential only on its own host, by the same test as a request."""
+        if not self.is_own(str(prepared_request.url)):
+            prepared_request.headers.pop("Authorization", None)
+
+    def _try(
+        self, method: str, url: str, options: Mapping[str, Any], deadline: float
+    ) -> tuple[requests.Response | None, Exception | None]:
+        self.calls += 1
+        wants_stream = bool(options.get("stream"))
+        try:
+            response = super().request(method, url, **{**options, "stream": True})
+            if not wants_stream:
+                read_body(response, self.policy.body_cap_bytes, lambda: self._clock() >= deadline)
+                if method == "GET" and is_cut_json(response):
+                    raise CutBodyError(f"JSON that ends after {len(response.content)} bytes")
+            return response, None
+        except requests.exceptions.SSLError as error:
+            raise ConfigurationError(
+                f"{self.label}: no trusted connection to {urlsplit(url).netloc}: {tls_fault(error)}"
+            ) from None
+        except BodyTooLargeError as error:
+            # As a 504 does, the status tells a pager to ask for less at once.
+            raise UnavailableError(
+                f"{self.label}: {method} {urlsplit(url).path} answered with more than "
+                f"{self.policy.body_cap_bytes} bytes; what came was thrown away",
+                504,
+            ) from error
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+            CutBodyError,
+        ) as error:
+            return None, error
+        except OSError as error:
+            # All other errors of requests are such; so is a bundle of authorities that is not there.
+            raise UnavailableError(
+                f"{self.label}: {method} {urlsplit(url).path}: {self._redacted(str(error))}"
+            ) from None
+
     def _not_redirected(self, response: requests.Response, method: str) -> requests.Response:
         if not response.is_redirect:
             return response
         goal = urlsplit(urljoin(str(response.url), response.headers["Location"]))
         raise RejectedError(
-            f"{self.label}: {_place(response)} is sent on to {goal.scheme}://{goal.netloc}{goal.path}; a {method} "
+            f"{self.label}: {place_of(response)} is sent on to {goal.scheme}://{goal.netloc}{goal.path}; a {method} "
             "is never repeated elsewhere. If that is the right address, set it as base_url",
             response.status_code,
         )
 
-    def _may_repeat(self, method: str, response: requests.Response | None) -> bool:
-        if method in _SAFE_METHODS:
-            return True
-        return response is not None and response.status_code in (429, 503)
-
-    def _wait_for(self, budget: Budget, deadline: float, method: str, path: str) -> None:
+    def _wait_for(
+        self, endpoint_class: str, deadline: float, method: str, path: str, is_own: bool
+    ) -> Started:
         while True:
             now = self._clock()
-            with budget.lock:
-                wait = budget.blocked_until - now
-            if wait <= 0:
-                return
+            started = self._pacer.start(endpoint_class, now, is_apart=not is_own)
+            if isinstance(started, Started):
+                return started
+            wait = started - now
             longest = min(self.policy.wait_cap_seconds, deadline - now)
             if wait > longest:
                 raise RateLimitedError(
@@ -297,39 +303,39 @@ class PolicySession(requests.Session):
                     f"call may ({max(longest, 0):.0f} s); the next run goes on from here",
                     wait,
                 )
-            # Asked again afterwards: another worker may have been told to wait for longer.
+            # Asked again afterwards: another worker may have been told to wait for longer, or was first.
             self._sleep(wait)
-            with budget.lock:
-                budget.seconds_waited += wait
+            self._pacer.waited(endpoint_class, wait)
 
-    def _learn(self, budget: Budget, response: requests.Response) -> None:
-        headers = response.headers
-        told = headers.get("ratelimit-remaining") or headers.get("X-Rate-Limit-Remaining")
-        told = told or headers.get("X-RateLimit-Remaining")
-        try:
-            remaining = float(told) if told is not None else None
-            reset = float(headers.get("ratelimit-reset", "nan"))
-        except ValueError:
-            return
-        with budget.lock:
-            budget.remaining = remaining
-            if remaining is not None and remaining <= 0 and reset == reset:
-                budget.blocked_until = max(
-                    budget.blocked_until,
-                    self._clock() + min(reset, self.policy.wait_cap_seconds),
-                )
-
-    def _block(self, budget: Budget, response: requests.Response | None, number: int) -> None:
-        told = None
+    def _account_for(self, started: Started, response: requests.Response | None) -> None:
+        """Tells the budgets how the call went."""
+        now, wall = self._clock(), self._wall_clock()
+        general: Told | None = None
+        own: Told | None = None
         if response is not None:
-            told = retry_after_seconds(response.headers.get("Retry-After"), self._wall_clock())
+            general = told_in_general(response.headers, started.at, now, wall)
+            header = self._pacer.limit_of(started.endpoint_class).header
+            if header:
+                own = told_by_name(response.headers, header, started.at, now, wall)
+        self._pacer.ended(started, now, general, own)
+        if response is None or response.status_code != 429:
+            return
+        wait = retry_after_seconds(response.headers.get("Retry-After"), wall)
+        if wait is not None:
+            self._pacer.refused(started, now + wait, general, now)
+
+    def _back_off(
+        self, endpoint_class: str, response: requests.Response | None, number: int
+    ) -> None:
+        """Holds this session back after a failure; a 429 that told a time is held back already."""
+        wait = None
+        if response is not None:
+            wait = retry_after_seconds(response.headers.get("Retry-After"), self._wall_clock())
             response.close()
-        wait = told
         if wait is None:
             ceiling = min(self.policy.wait_cap_seconds, self.policy.backoff_seconds * 2**number)
             wait = random.uniform(0, ceiling)
-        with budget.lock:
-            budget.blocked_until = max(budget.blocked_until, self._clock() + wait)
+        self._pacer.pause(endpoint_class, self._clock() + wait)
 
     def _give_up(
         self,
@@ -343,15 +349,14 @@ class PolicySession(requests.Session):
         times = "1 try" if tries == 1 else f"{tries} tries"
         if response is None:
             host = urlsplit(self.base_url).netloc
-            reason = redact(
+            reason = self._redacted(
                 reason_of(
                     failure, self.policy.connect_timeout_seconds, self.policy.read_timeout_seconds
-                ),
-                self._secrets,
+                )
             )
             unknown = (
                 ""
-                if method in _SAFE_METHODS
+                if method in SAFE_METHODS
                 else " Whether it arrived is not known, so it is not sent again."
             )
             raise UnavailableError(
@@ -372,6 +377,12 @@ class PolicySession(requests.Session):
             status,
         )
 
+    def _redacted(self, text: str) -> str:
+        secrets = self._secrets
+        if isinstance(self._own_auth, RenewableAuth):
+            secrets += self._own_auth.secrets()
+        return redact(text, secrets)
+
 
 def _basic_secrets(auth: Any) -> tuple[str, ...]:
     """A Basic password as it is, and as it stands in the header."""
@@ -383,16 +394,17 @@ def _basic_secrets(auth: Any) -> tuple[str, ...]:
     return (header, password) if len(password) > 3 else (header,)
 
 
-def proxies_for(url: str) -> dict[str, str]:
-    """The proxies that the environment names for a URL, by scheme; none for this machine itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        is_local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost" or host.endswith(".localhost")
-    return {} if is_local else dict(requests.utils.get_environ_proxies(url))
+def _credential_key(base_url: str, auth: Any) -> str:
+    """Names host and credential without giving either secret away; the same in every process."""
+    if isinstance(auth, RenewableAuth):
+        named = auth.identity()
+    else:
+        named = "\n".join(map(str, auth)) if isinstance(auth, tuple) else type(auth).__name__
+    host = urlsplit(base_url).netloc.lower()
+    digest = hashlib.sha256(f"{host}\n{named}".encode()).hexdigest()
+    return f"{host} {digest[:32]}"
 
 
-def _place(response: requests.Response) -> str:
-    request = response.request
-    return f"{request.method} {urlsplit(str(request.url)).path}"
+def _bearer_of(response: requests.Response) -> str | None:
+    sent = response.request.headers.get("Authorization", "") if response.request else ""
+    return str(sent).removeprefix("Bearer ") or None
