@@ -4,7 +4,7 @@ Belongs here: `Source`, `Helpdesk`, `Notifier` and the records that pass through
 here: any vendor, any HTTP, any database.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -98,6 +98,51 @@ class Reconcilable(Protocol):
 
         Records of several streams may stand in one page; its cursor is empty and must not be stored. A record that
         the source does not have any more comes as a tombstone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCount:
+    """What a recount found in one folder of a mailbox; all figures count mails.
+
+    `listed` on the server; of them `known` were here, `missing` should have been (they are fetched) and `arrived`
+    came since the last sync (fetched too). `vanished` were there and are not any more: their records stay.
+    """
+
+    name: str
+    listed: int
+    known: int
+    missing: int
+    arrived: int
+    vanished: int
+
+
+@dataclass(slots=True)
+class Recount:
+    """A recount under way: read `pages` to the end and store each as a pull's; then the rest is complete."""
+
+    pages: Iterator[Page]
+    containers: list[ContainerCount] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    """Remote ids that were held and that no folder has any more. They are no tombstones: what was said stays."""
+
+
+@runtime_checkable
+class Recounting(Protocol):
+    """A source whose ids are made of its records' bytes, so that no list can name them (a mailbox).
+
+    The honest equivalent of `Reconcilable`: each folder's UIDs are compared with those that the cursor remembers,
+    and what it remembers with what is held here; what is missing is fetched.
+    """
+
+    def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
+        """Compares everything the source holds with what is here.
+
+        Args:
+            stream: one of its streams.
+            cursor: the stored one; the pages carry it on, exactly as those of `pull` do.
+            held: remote ids of all records of the stream that are here and no tombstones.
         """
         ...
 

@@ -1,66 +1,45 @@
 """An IMAP mailbox as a source: several folders, resumed by UID, never changed.
 
-Belongs here: which mails are fetched next, and what to do when the server drops, renumbers or loses some. Does
-not belong here: the protocol (`imap_session`), what mails say (`transforms.mail`).
+Belongs here: the source itself: which folders are read in which order, and what becomes of one that cannot be. Does
+not belong here: how a folder is read (`imap_folder`), the cursor (`imap_place`), the protocol (`imap_session`), what
+mails say (`transforms.mail`).
 
-A folder's place is (UIDVALIDITY, last UID). When UIDVALIDITY changed, all UIDs are void: the folder is listed
-again, and since a mail's identity is its bytes, mails that were there before come under the same ids and change
-nothing. Mails that vanish from the server are no tombstones: what was said stays said.
+When UIDVALIDITY changed, all UIDs are void: the folder is listed again, and since a mail's identity is its bytes,
+mails that were there before come under the same ids and change nothing. Mails that vanish from the server are no
+tombstones: what was said stays said. Where they lie now and how they are flagged is in the cursor
+(`imap_place.standing_mails`).
 
 A mail that exists but that the server cannot hand over does not stop the others: it is given as an empty record
 with the server's words (it will be quarantined), asked for again at each pull, and withdrawn once it comes.
 
-Source: RFC 3501 §2.3.1.1 (UIDVALIDITY), §6.4.8 (UID ranges), §7.4.1 (EXPUNGE).
+On Gmail a mail is remembered by its X-GM-MSGID: under however many labels it lies, it is fetched once.
 """
 
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from connectors.contract import CheckResult, Cursor, Page
-from connectors.errors import ConfigurationError, ConnectorError, UnavailableError
+from connectors.contract import CheckResult, Cursor, Page, Recount
+from connectors.errors import ConfigurationError, ConnectorError
+from connectors.mailbox import imap_folders
+from connectors.mailbox.imap_folder import TRIES, FolderReading, Limits
+from connectors.mailbox.imap_login import Login
+from connectors.mailbox.imap_place import GMAIL, MailboxPlace
 from connectors.mailbox.imap_session import (
-    ConnectionLostError,
-    FetchedMail,
-    FetchRefusedError,
-    FolderState,
+    Encryption,
+    Endpoint,
+    FolderMissingError,
+    FolderRefusedError,
     ImapSession,
 )
-from connectors.mailbox.pages import (
-    MEDIA_TYPE,
-    PAGE_BYTES,
-    PAGE_MAILS,
-    STREAM,
-    mail_record,
-    tombstone,
-)
-from connectors.mailbox.seen import SeenMails
+from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, digest_start_of
 from transforms.model import RawRecord
 
-TRIES = 4
-"""How often a request is tried before the server counts as down."""
+__all__ = ["TRIES", "ImapSource"]
 
-FIRST_PAUSE_SECONDS = 1.0
-"""Pause before the second try; doubles with each further one."""
-
-SIZES_PER_CALL = 1_000
-
-_T = TypeVar("_T")
-
-
-class _RenumberedError(Exception):
-    """The folder's UIDVALIDITY changed while it was being read."""
-
-
-@dataclass(slots=True)
-class _FolderPlace:
-    """How far a folder was read; `owed` are UIDs that the server could not hand over yet."""
-
-    uidvalidity: int
-    last_uid: int = 0
-    owed: list[int] = field(default_factory=list)
+LOOKED_THROUGH = 100
+"""Folders that are asked for their UIDVALIDITY at most, to say what a missing one is called now."""
 
 
 class ImapSource:
@@ -80,6 +59,7 @@ class ImapSource:
         use_tls: bool = True,
         use_starttls: bool = False,
         access_token: Callable[[], str] | None = None,
+        forget_token: Callable[[], object] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         connect_seconds: float = 15.0,
         read_seconds: float = 60.0,
@@ -87,18 +67,20 @@ class ImapSource:
         page_bytes: int = PAGE_BYTES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Keeps the settings; the line is opened by `pull` and `check`.
+        r"""Keeps the settings; the line is opened by `pull`, `recount` and `check`.
 
         Args:
             host: the server's name.
             username: the log-in name.
             password: its password; unused where `access_token` is given.
             port: None takes 993 with TLS, 143 without.
-            folders: names as people see them, e.g. `INBOX`, `Sent`, `[Gmail]/Sent Mail`.
+            folders: names as people see them (`INBOX`, `Sent`, `[Gmail]/Sent Mail`), special uses (`\Sent`,
+                `\All`) or patterns (`*`); see `imap_folders`.
             use_tls: TLS from the first byte.
             use_starttls: TLS after STARTTLS, on a connection that begins without.
-            access_token: gives a fresh OAuth 2 token (XOAUTH2), for providers without passwords.
-            ssl_context: None verifies against the machine's authorities.
+            access_token: gives an OAuth 2 token, for providers without passwords.
+            forget_token: called when the token is refused; `access_token` is then asked once more.
+            ssl_context: None verifies against the machine's authorities and those in REQUESTS_CA_BUNDLE.
             connect_seconds: how long to wait for a connection.
             read_seconds: how long the server may stay silent.
             page_mails: most mails in a page.
@@ -110,37 +92,36 @@ class ImapSource:
         """
         if not folders or len(set(folders)) != len(folders):
             raise ConfigurationError(f"IMAP {host}: folders must be named, each once: {folders!r}")
-        port = port or (993 if use_tls and not use_starttls else 143)
-        self._folders = tuple(folders)
+        encryption: Encryption = "starttls" if use_starttls else "tls" if use_tls else "none"
+        port = port or (993 if encryption == "tls" else 143)
+        self._wanted = tuple(folders)
         self._name = f"IMAP {username} on {host}:{port}"
-        self._page_mails, self._page_bytes = page_mails, page_bytes
+        self._limits = Limits(page_mails, page_bytes)
         self._sleep = sleep
-        self._session_settings: dict[str, Any] = {
-            "host": host,
-            "port": port,
-            "username": username,
-            "password": password,
-            "use_tls": use_tls and not use_starttls,
-            "use_starttls": use_starttls,
-            "access_token": access_token,
-            "ssl_context": ssl_context,
-            "connect_seconds": connect_seconds,
-            "read_seconds": read_seconds,
-        }
+        self._endpoint = Endpoint(
+            host, port, encryption, ssl_context, connect_seconds, read_seconds
+        )
+        self._login = Login(username, password, access_token, forget_token)
 
     def check(self) -> CheckResult:
         """Logs in and opens each folder; says how many mails they hold."""
-        session = ImapSession(**self._session_settings)
+        work = self._begin(None)
         try:
-            counts = [f"{name}: {session.examine(name).exists}" for name in self._folders]
+            chosen = work.choose_folders()
+            if chosen.missing:
+                raise work.missing_error(chosen.missing)
+            counts = [f"{name}: {work.session.examine(name).exists}" for name in chosen.folders]
         except ConnectorError as error:
             return CheckResult(self._name, False, str(error))
         finally:
-            session.close()
+            work.session.close()
         return CheckResult(self._name, True, f"mails in {', '.join(counts)}")
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of mails; see `connectors.contract.Source`.
+
+        A folder that is missing or cannot be opened leaves the others alone: they are read to their end, its own
+        place stays as it was, and then the error is raised.
 
         Raises:
             AuthError: the log-in is refused.
@@ -148,192 +129,160 @@ class ImapSource:
             UnavailableError: no connection after several tries; pages given before stay valid.
             RateLimitedError: the provider's bandwidth limit is reached.
         """
-        seen = SeenMails((cursor or {}).get("seen"))
-        places = {
-            name: _FolderPlace(**place)
-            for name, place in (cursor or {}).get("folders", {}).items()
-            if name in self._folders
-        }
-        seen.keep_only(places)
-        session = ImapSession(**self._session_settings)
+        work = self._begin(cursor)
         try:
             # All folders first: a mail that was moved must be forgotten where it lay before it is met again.
-            for folder in self._folders:
-                _Reading(self, session, folder, places, seen).forget_vanished()
-            for folder in self._folders:
-                yield from _Reading(self, session, folder, places, seen).pages()
-            yield Page([], _cursor(places, seen), complete=True, calls=0)
+            readings = work.caught_up(work.open_folders())
+            for reading in readings:
+                yield from work.pages(reading)
+            yield from work.last_page()
         finally:
-            session.close()
+            work.session.close()
+
+    def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
+        """Compares every folder's UIDs with what is remembered and held; see `connectors.contract.Recounting`.
+
+        Sizes are not compared: what a server tells is a guess on some (RFC822.SIZE of Exchange), and a mail under a
+        UID never changes.
+        """
+        found = Recount(iter(()))
+        found.pages = self._recounted(cursor, held, found)
+        return found
+
+    def _recounted(
+        self, cursor: Cursor | None, held: Collection[str], found: Recount
+    ) -> Iterator[Page]:
+        starts = {start[0] for start in map(digest_start_of, held) if start is not None}
+        work = self._begin(cursor)
+        try:
+            readings = work.caught_up(work.open_folders())
+            found.containers.extend(reading.compare(starts) for reading in readings)
+            if work.mailbox.is_gmail and not work.troubles:
+                present = set[int]().union(*(reading.gmail_ids for reading in readings))
+                seen = work.mailbox.seen
+                seen.drop(GMAIL, set(seen.keys(GMAIL)) - present)
+            for reading in readings:
+                yield from work.pages(reading)
+            for remote_id in held:
+                start = digest_start_of(remote_id)
+                if start is not None and start[1] > work.mailbox.seen.count(start[0]):
+                    found.gone.append(remote_id)
+            yield from work.last_page()
+        finally:
+            work.session.close()
+
+    def _begin(self, cursor: Cursor | None) -> "_Work":
+        session = ImapSession(self._endpoint, self._login)
+        return _Work(
+            session, MailboxPlace(cursor), self._wanted, self._limits, self._sleep, self._name
+        )
 
 
-class _Reading:
-    """One folder being read."""
+class _Work:
+    """One pull or recount: its connection, the cursor as it moves, and what went wrong with single folders."""
 
     def __init__(
         self,
-        source: ImapSource,
         session: ImapSession,
-        folder: str,
-        places: dict[str, _FolderPlace],
-        seen: SeenMails,
+        mailbox: MailboxPlace,
+        wanted: Sequence[str],
+        limits: Limits,
+        sleep: Callable[[float], None],
+        name: str,
     ) -> None:
-        self._source = source
-        self._session = session
-        self._folder = folder
-        self._places = places
-        self._seen = seen
+        self.session = session
+        self.mailbox = mailbox
+        self.troubles: list[str] = []
+        self._wanted, self._limits, self._sleep, self._name = wanted, limits, sleep, name
+        self._calls_told = 0
+        self._has_given = False
 
-    def pages(self) -> Iterator[Page]:
-        for _ in range(TRIES):
-            try:
-                yield from self._pages_of_one_numbering()
-                return
-            except _RenumberedError:
-                continue
-        raise UnavailableError(
-            f"{self._session.address}: folder {self._folder!r} was renumbered {TRIES} times while it was read"
+    def choose_folders(self) -> imap_folders.Chosen:
+        """The folders that the configuration means on this server."""
+        is_gmail = self.session.is_gmail()
+        foreign: list[str] = []
+        if imap_folders.needs_namespaces(self._wanted):
+            foreign = self.session.foreign_prefixes()
+        chosen = imap_folders.choose(
+            self._wanted, self.session.folders(), is_gmail=is_gmail, foreign_prefixes=foreign
         )
+        # A folder that is missing for now keeps its place.
+        self.mailbox.fit([*chosen.folders, *chosen.missing], is_gmail=is_gmail)
+        return chosen
 
-    def forget_vanished(self) -> None:
-        """Forgets mails that are no longer in the folder, so that one that was moved keeps its id."""
-        place = self._places.get(self._folder)
-        if place is None:
-            return
-        state = self._trying(lambda: self._session.examine(self._folder), None)
-        known = set(self._seen.keys(self._folder))
-        if place.uidvalidity != state.uidvalidity or not known:
-            return
-        try:
-            new = self._trying(lambda: self._session.uids_after(place.last_uid, state), state)
-            if state.exists - len(new) >= len(known) + len(place.owed):
-                return
-            found = self._trying(lambda: self._session.uids_after(0, state), state)
-        except _RenumberedError:
-            return
-        self._seen.drop(self._folder, known - set(found))
-        place.owed = [uid for uid in place.owed if uid in set(found)]
-
-    def _pages_of_one_numbering(self) -> Iterator[Page]:
-        state = self._trying(lambda: self._session.examine(self._folder), None)
-        place = self._places.get(self._folder)
-        if place is None or place.uidvalidity != state.uidvalidity:
-            self._seen.forget(self._folder)
-            place = self._places[self._folder] = _FolderPlace(state.uidvalidity)
-        uids = self._trying(lambda: self._session.uids_after(place.last_uid, state), state)
-        for group in self._groups([*place.owed, *uids], state):
-            calls = self._session.calls
-            mails, problems = self._fetch(group, state)
-            records: list[RawRecord] = []
-            for uid in group:
-                records += self._records(uid, mails.get(uid), problems.get(uid), place)
-                place.last_uid = max(place.last_uid, uid)
-            yield Page(
-                records,
-                _cursor(self._places, self._seen),
-                complete=False,
-                calls=self._session.calls - calls,
-            )
-
-    def _groups(self, uids: Sequence[int], state: FolderState) -> Iterator[list[int]]:
-        """UIDs in groups that fit a page, by the sizes that the server tells."""
-        for start in range(0, len(uids), SIZES_PER_CALL):
-            chunk = uids[start : start + SIZES_PER_CALL]
-            sizes = self._trying(lambda chunk=chunk: self._session.sizes(chunk), state)  # type: ignore[misc]
-            group: list[int] = []
-            size = 0
-            for uid in chunk:
-                mail_size = sizes.get(uid, 0)
-                is_full = len(group) >= self._source._page_mails
-                if group and (is_full or size + mail_size > self._source._page_bytes):
-                    yield group
-                    group, size = [], 0
-                group.append(uid)
-                size += mail_size
-            if group:
-                yield group
-
-    def _fetch(
-        self, uids: Sequence[int], state: FolderState
-    ) -> tuple[dict[int, FetchedMail], dict[int, str]]:
-        """Mails by UID, and why the others could not be had; those that are gone are in neither."""
-        try:
-            mails = dict(self._trying(lambda: self._session.fetch(uids), state))
-        except (FetchRefusedError, ConnectionLostError):
-            mails = {}
-        problems: dict[int, str] = {}
-        for uid in uids:
-            if uid in mails:
-                continue
-            mail, problem = self._fetch_one(uid, state)
-            if mail is not None:
-                mails[uid] = mail
-            elif problem:
-                problems[uid] = problem
-        return mails, problems
-
-    def _fetch_one(self, uid: int, state: FolderState) -> tuple[FetchedMail | None, str]:
-        problem = "the server gives no body"
-        try:
-            mail = self._trying(lambda: self._session.fetch([uid]), state).get(uid)
-        except (FetchRefusedError, ConnectionLostError) as error:
-            mail, problem = None, str(error)
-        if mail is not None:
-            return mail, ""
-        # This needs a server that answers: one that is down raises here and nothing is given up.
-        is_there = self._trying(lambda: self._session.is_there(uid), state)
-        return None, problem if is_there else ""
-
-    def _records(
-        self,
-        uid: int,
-        mail: FetchedMail | None,
-        problem: str | None,
-        place: _FolderPlace,
-    ) -> Iterator[RawRecord]:
-        location: dict[str, Any] = {
-            "folder": self._folder,
-            "uidvalidity": place.uidvalidity,
-            "uid": uid,
-        }
-        stand_in_id = f"unfetched:{self._folder}:{place.uidvalidity}:{uid}"
-        if problem:
-            if uid not in place.owed:
-                place.owed.append(uid)
-            location["problem"] = problem
-            yield RawRecord(STREAM, stand_in_id, b"", MEDIA_TYPE, location=location)
-            return
-        if uid in place.owed:
-            place.owed.remove(uid)
-            yield tombstone(stand_in_id, location)
-        if mail is not None:
-            if mail.internal_date is not None:
-                location["internal_date"] = mail.internal_date.isoformat()
-            yield mail_record(mail.payload, self._folder, uid, self._seen, location)
-
-    def _trying(self, action: Callable[[], _T], state: FolderState | None) -> _T:
-        """Does it, and does it again on a new connection where the line was lost.
+    def open_folders(self) -> list[FolderReading]:
+        """A reading for each folder; missing ones are noted.
 
         Raises:
-            _RenumberedError: the folder came back with another UIDVALIDITY.
-            ConnectionLostError: the line was lost each time.
+            ConfigurationError: not one of them is there.
         """
-        for attempt in range(TRIES):
+        first = FolderReading(self.session, self.mailbox, "", self._limits, self._sleep)
+        chosen = first.trying(self.choose_folders)
+        if chosen.missing:
+            error = self.missing_error(chosen.missing)
+            if not chosen.folders:
+                raise error
+            self.troubles.append(str(error))
+        return [
+            FolderReading(self.session, self.mailbox, folder, self._limits, self._sleep)
+            for folder in chosen.folders
+        ]
+
+    def caught_up(self, readings: Sequence[FolderReading]) -> list[FolderReading]:
+        """Those of the readings whose folders could be opened."""
+        able = []
+        for reading in readings:
             try:
-                if state is not None and self._session.open_folder != self._folder:
-                    now = self._session.examine(self._folder)
-                    if now.uidvalidity != state.uidvalidity:
-                        raise _RenumberedError
-                return action()
-            except UnavailableError:
-                if attempt == TRIES - 1:
-                    raise
-                self._source._sleep(FIRST_PAUSE_SECONDS * 2**attempt)
-        raise AssertionError("unreachable")
+                reading.catch_up()
+                able.append(reading)
+            except (FolderMissingError, FolderRefusedError) as error:
+                self.troubles.append(str(error))
+        return able
 
+    def pages(self, reading: FolderReading) -> Iterator[Page]:
+        """A folder's pages; that it vanishes in the middle is noted."""
+        try:
+            for records in reading.pages():
+                yield self._page(records, complete=False)
+        except (FolderMissingError, FolderRefusedError) as error:
+            self.troubles.append(str(error))
 
-def _cursor(places: Mapping[str, _FolderPlace], seen: SeenMails) -> dict[str, Any]:
-    return {
-        "folders": {name: asdict(place) for name, place in places.items()},
-        "seen": seen.packed(),
-    }
+    def last_page(self) -> Iterator[Page]:
+        """The cursor behind everything, then what went wrong with single folders.
+
+        Raises:
+            ConfigurationError: some folders could not be read.
+        """
+        if not self.troubles or self._has_given or self.mailbox.folders:
+            yield self._page([], complete=not self.troubles)
+        if self.troubles:
+            raise ConfigurationError("; ".join(self.troubles))
+
+    def missing_error(self, missing: Sequence[str]) -> ConfigurationError:
+        """Which folders are not there, what there is instead, and what they may be called now."""
+        names = sorted(each.name for each in self.session.folders() if each.is_selectable)
+        what = " and ".join(f"no folder {name!r}" for name in missing)
+        renamed = [f"{old!r} is now {new!r}" for old, new in self._renamed(missing, names)]
+        hint = f" (it looks as if {' and '.join(renamed)})" if renamed else ""
+        return ConfigurationError(
+            f"{self._name}: there is {what}{hint}; there are: {', '.join(names) or 'none'}. What was read of it "
+            "stays; name the right folder in 'folders'"
+        )
+
+    def _renamed(self, missing: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        lost = {
+            name: self.mailbox.folders[name] for name in missing if name in self.mailbox.folders
+        }
+        others = [name for name in names if name not in self.mailbox.folders]
+        for name in others[:LOOKED_THROUGH] if lost else ():
+            with suppress(ConnectorError):
+                uidvalidity, uidnext = self.session.status(name)
+                for old, place in lost.items():
+                    if uidvalidity == place.uidvalidity and uidnext > place.last_uid > 0:
+                        yield old, name
+
+    def _page(self, records: list[RawRecord], *, complete: bool) -> Page:
+        calls = self.session.calls - self._calls_told
+        self._calls_told = self.session.calls
+        self._has_given = True
+        return Page(records, self.mailbox.packed(), complete=complete, calls=calls)

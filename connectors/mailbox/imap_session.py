@@ -1,39 +1,40 @@
-"""One connection to an IMAP server, read-only, with errors that say what to do.
+"""One connection to an IMAP server, read-only, opened again when it is lost, with errors that say what to do.
 
-Belongs here: log in, look into a folder, fetch mails by UID. Does not belong here: what was fetched before
-(`imap`), what mails say.
+Belongs here: connect, log in, and the few questions that are asked. Does not belong here: what was fetched before
+(`imap_folder`), the words of the protocol (`imap_line`).
 
 Folders are opened with EXAMINE and mails fetched with BODY.PEEK[]: nothing is ever marked as read.
 
-Source: RFC 3501, RFC 9051; RFC 5530 (response codes).
+Source: RFC 3501, RFC 9051, RFC 7162; RFC 5530 (response codes).
 """
 
-import re
+import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Literal
 
-from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+from imapclient import SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from connectors.errors import (
-    AuthError,
     ConfigurationError,
     ConnectorError,
-    RateLimitedError,
+    NotFoundError,
     RejectedError,
     UnavailableError,
 )
+from connectors.mailbox.imap_answers import MailFacts, passing_fault, plain, uid_set
+from connectors.mailbox.imap_line import FolderState, ImapLine, ListedFolder, Resync
+from connectors.mailbox.imap_login import Login, TokenRefusedError, log_in
 
-SEARCH_WINDOW = 50_000
-"""UIDs asked for in one SEARCH of a large folder: the standard library refuses lines of more than 1 MB."""
+UID_WINDOW = 50_000
+"""UIDs asked for at once in a large folder: the standard library refuses lines of more than 1 MB."""
 
-_BUSY = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG)\]|too many|try again|temporar", re.I)
-_THROTTLED = re.compile(r"\[(LIMIT|OVERQUOTA|THROTTLED)\]|throttl|bandwidth limit|rate limit", re.I)
+Encryption = Literal["tls", "starttls", "none"]
 
 
 class ConnectionLostError(UnavailableError):
@@ -41,60 +42,48 @@ class ConnectionLostError(UnavailableError):
 
 
 class FetchRefusedError(RejectedError):
-    """The server answers a FETCH with NO: one of the mails is gone or cannot be read."""
+    """The server answers a request with NO: one of the mails is gone or cannot be read."""
+
+
+class FolderRefusedError(RejectedError):
+    """The folder exists and cannot be opened."""
+
+
+class FolderMissingError(NotFoundError):
+    """There is no such folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class FolderState:
-    """What EXAMINE says of a folder."""
+class Endpoint:
+    """Where and how to connect; `ssl_context` None trusts the machine's authorities."""
 
-    uidvalidity: int
-    uidnext: int | None
-    exists: int
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedMail:
-    """A mail's bytes and the instant at which the server got it."""
-
-    payload: bytes
-    internal_date: datetime | None
+    host: str
+    port: int
+    encryption: Encryption = "tls"
+    ssl_context: ssl.SSLContext | None = None
+    connect_seconds: float = 15.0
+    read_seconds: float = 60.0
 
 
 class ImapSession:
     """A connection that is opened when it is first needed, and can be opened again after a loss."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        username: str,
-        password: str,
-        *,
-        use_tls: bool,
-        use_starttls: bool,
-        access_token: Callable[[], str] | None,
-        ssl_context: ssl.SSLContext | None,
-        connect_seconds: float,
-        read_seconds: float,
-    ) -> None:
-        """Keeps how to connect; see `ImapSource`."""
-        self.address = f"{host}:{port}"
+    def __init__(self, endpoint: Endpoint, login: Login) -> None:
+        """Keeps how to connect."""
+        self.address = f"{endpoint.host}:{endpoint.port}"
         self.calls = 0
+        """Commands sent so far."""
         self.open_folder: str | None = None
         """The folder that the present connection has open."""
-        self._host, self._port = host, port
-        self._username, self._password = username, password
-        self._use_tls, self._use_starttls = use_tls, use_starttls
-        self._access_token = access_token
-        self._ssl_context = ssl_context
-        self._timeout = SocketTimeout(connect=connect_seconds, read=read_seconds)
-        self._client: IMAPClient | None = None
+        self._endpoint, self._login = endpoint, login
+        self._client: ImapLine | None = None
+        self._can_resync = False
 
     def close(self) -> None:
         """Logs out politely where the line still stands."""
         client, self._client, self.open_folder = self._client, None, None
         if client is not None:
+            self.calls += 1
             try:
                 client.logout()
             except (OSError, IMAPClientError):
@@ -108,191 +97,264 @@ class ImapSession:
             with suppress(OSError):
                 client.shutdown()
 
-    def examine(self, folder: str) -> FolderState:
-        """Opens a folder for reading.
+    def is_gmail(self) -> bool:
+        """Whether the server is Gmail's: folders are labels there, and mails have ids of their own."""
+        with self._speaking("asking what it can do", costs=0) as client:
+            return client.offers("X-GM-EXT-1")
+
+    def folders(self) -> list[ListedFolder]:
+        """All folders."""
+        with self._speaking("listing folders") as client:
+            return client.folders()
+
+    def foreign_prefixes(self) -> list[str]:
+        """Prefixes of folders that are other people's or shared."""
+        with self._speaking("asking for namespaces") as client:
+            return client.foreign_prefixes()
+
+    def status(self, folder: str) -> tuple[int, int]:
+        """UIDVALIDITY and UIDNEXT of a folder that is not open."""
+        with self._speaking(f"asking for folder {folder!r}") as client:
+            found = client.folder_status(folder, ["UIDVALIDITY", "UIDNEXT"])
+        return int(found.get(b"UIDVALIDITY", 0)), int(found.get(b"UIDNEXT", 0))
+
+    def examine(self, folder: str, since: Resync | None = None) -> FolderState:
+        """Opens a folder for reading; with `since` a server that can says at once what changed.
 
         Raises:
-            ConfigurationError: there is no such folder; names those that there are.
+            FolderMissingError: there is no such folder.
+            FolderRefusedError: it cannot be opened.
         """
         self.open_folder = None
-        with self._speaking(f"opening folder {folder!r}") as client:
+        what = f"opening folder {folder!r}"
+        with self._speaking(what) as client:
+            parameters = ""
+            if since is not None and since.modseq and since.last_uid and self._can_resync:
+                parameters = f"(QRESYNC ({since.uidvalidity} {since.modseq} 1:{since.last_uid}))"
+            elif client.offers("CONDSTORE"):
+                parameters = "(CONDSTORE)"
             try:
-                found = client.select_folder(folder, readonly=True)
+                state = client.examine(folder, parameters)
             except IMAPClientAbortError:
                 raise
             except IMAPClientError as error:
-                self._raise_for_text(
-                    f"opening folder {folder!r}", str(error), may_fall_through=True
-                )
-                names = [name for _, _, name in client.list_folders()]
-                if any(
-                    name == folder or name.upper() == folder.upper() == "INBOX" for name in names
-                ):
-                    raise RejectedError(
-                        f"{self.address} as {self._username}: folder {folder!r} cannot be opened: "
-                        f"{self._clean(str(error))}"
-                    ) from error
-                raise ConfigurationError(
-                    f"{self.address} as {self._username}: there is no folder {folder!r}; "
-                    f"there are: {', '.join(sorted(names)) or 'none'}"
-                ) from error
+                text = plain(str(error))
+                message = f"{self.address} as {self._login.username}: {what}: {text}"
+                passing = passing_fault(text, message)
+                if passing is not None:
+                    raise passing from error
+                if any(_is_name(folder, each.name) for each in client.folders()):
+                    raise FolderRefusedError(message) from error
+                raise FolderMissingError(message) from error
         self.open_folder = folder
-        return FolderState(
-            uidvalidity=int(found.get(b"UIDVALIDITY", 0)),
-            uidnext=int(found[b"UIDNEXT"]) if b"UIDNEXT" in found else None,
-            exists=int(found.get(b"EXISTS", 0)),
-        )
+        return state
 
-    def uids_after(self, last_uid: int, state: FolderState) -> list[int]:
-        """UIDs above `last_uid` in the open folder, ascending.
+    def uids(self, first: int, last: int, state: FolderState) -> list[int]:
+        """UIDs from `first` to `last` (0: to the end) in the open folder, ascending.
 
         `n:*` always matches the last mail, even below n (RFC 3501 §6.4.8), so lower ones are left out here.
         """
-        if not state.exists or (state.uidnext is not None and state.uidnext <= last_uid + 1):
+        end = last or (state.uidnext - 1 if state.uidnext is not None else 0)
+        if not state.exists or (end and end < first):
             return []
         found: set[int] = set()
         with self._speaking("listing UIDs") as client:
-            if state.exists <= SEARCH_WINDOW or state.uidnext is None:
-                found.update(client.search(["UID", f"{last_uid + 1}:*"]))
+            if state.exists <= UID_WINDOW or not end:
+                # Open at its end: what came since EXAMINE comes too.
+                found.update(client.search(["UID", f"{first}:{last or '*'}"]))
             else:
-                for start in range(last_uid + 1, state.uidnext, SEARCH_WINDOW):
-                    found.update(client.search(["UID", f"{start}:{start + SEARCH_WINDOW - 1}"]))
-        return sorted(uid for uid in found if uid > last_uid)
+                for start in range(first, end + 1, UID_WINDOW):
+                    stop = min(end, start + UID_WINDOW - 1)
+                    found.update(client.search(["UID", f"{start}:{stop}"]))
+        return sorted(uid for uid in found if uid >= first and (not last or uid <= last))
 
-    def is_there(self, uid: int) -> bool:
-        """Whether a UID still exists in the open folder."""
-        with self._speaking(f"looking for UID {uid}") as client:
-            return uid in client.search(["UID", str(uid)])
+    def present(self, uids: Collection[int]) -> set[int]:
+        """Those of the UIDs that still exist in the open folder."""
+        with self._speaking(f"looking for {len(uids)} UID(s)") as client:
+            return set(client.search(["UID", uid_set(uids)])) & set(uids)
 
-    def sizes(self, uids: Sequence[int]) -> Mapping[int, int]:
+    def flags(
+        self, last_uid: int, changed_since: int | None = None, *, with_gmail_ids: bool = False
+    ) -> dict[int, MailFacts]:
+        """Flags of the mails up to `last_uid`, or of those that changed since a modification sequence."""
+        items = ["FLAGS", *(["X-GM-MSGID"] if with_gmail_ids else [])]
+        found: dict[int, MailFacts] = {}
+        with self._speaking("asking for flags") as client:
+            for start in range(1, last_uid + 1, UID_WINDOW):
+                window = f"{start}:{min(last_uid, start + UID_WINDOW - 1)}"
+                found.update(client.fetch_by_uid(window, items, changed_since))
+        return {uid: facts for uid, facts in found.items() if uid <= last_uid}
+
+    def sizes(
+        self, uids: Sequence[int], *, with_gmail_ids: bool = False
+    ) -> Mapping[int, MailFacts]:
         """UID → size as the server tells; expunged ones are missing."""
+        items = ["RFC822.SIZE", *(["X-GM-MSGID"] if with_gmail_ids else [])]
         with self._speaking("asking for sizes") as client:
-            found = client.fetch(uids, ["RFC822.SIZE"])
-        return {uid: int(data.get(b"RFC822.SIZE", 0)) for uid, data in found.items()}
+            return client.fetch_by_uid(uid_set(uids), items)
 
-    def fetch(self, uids: Sequence[int]) -> Mapping[int, FetchedMail]:
-        """UID → mail; those that the server gives nothing for are missing.
+    def fetch(self, uids: Sequence[int], *, with_gmail_ids: bool = False) -> dict[int, MailFacts]:
+        """UID → mail with its body; those that the server gives nothing for are missing.
 
         Raises:
             FetchRefusedError: the server says NO to the whole request.
         """
         what = f"fetching UID {uids[0]}" + (f" to {uids[-1]}" if len(uids) > 1 else "")
+        items = ["BODY.PEEK[]", *_facts_asked(with_gmail_ids)]
         with self._speaking(what) as client:
-            found = client.fetch(uids, ["INTERNALDATE", "BODY.PEEK[]"])
-        return {
-            uid: FetchedMail(bytes(data[b"BODY[]"]), data.get(b"INTERNALDATE"))
-            for uid, data in found.items()
-            if isinstance(data.get(b"BODY[]"), bytes)
-        }
+            found = client.fetch_by_uid(uid_set(uids), items)
+        return {uid: mail for uid, mail in found.items() if mail.body is not None}
+
+    def fetch_part(
+        self, uid: int, offset: int, length: int, *, with_gmail_ids: bool = False
+    ) -> MailFacts | None:
+        """A part of a large mail's body; shorter than asked for at its end. None: the mail is gone."""
+        asked = _facts_asked(with_gmail_ids) if offset == 0 else []
+        items = [f"BODY.PEEK[]<{offset}.{length}>", *asked]
+        with self._speaking(f"fetching UID {uid} from byte {offset}") as client:
+            found = client.fetch_by_uid(str(uid), items).get(uid)
+        return found if found is not None and found.body is not None else None
 
     @contextmanager
-    def _speaking(self, what: str) -> Iterator[Any]:
+    def _speaking(self, what: str, costs: int = 1) -> Iterator[ImapLine]:
         """The open client; whatever goes wrong in the block becomes an error of `connectors.errors`."""
         client = self._open()
-        self.calls += 1
+        self.calls += costs
+        who = f"{self.address} as {self._login.username}"
         try:
             yield client
         except ConnectorError:
             raise
         except (OSError, IMAPClientAbortError) as error:
             self.drop()
-            raise ConnectionLostError(
-                f"{self.address} as {self._username}: the connection was lost while {what}: "
-                f"{self._clean(str(error)) or type(error).__name__}"
-            ) from error
+            text = plain(str(error)) or type(error).__name__
+            message = f"{who}: the connection was lost while {what}: {text}"
+            # A server that has enough says so in its BYE.
+            passing = passing_fault(text, message)
+            raise passing or ConnectionLostError(message) from error
         except IMAPClientError as error:
-            self._raise_for_text(what, str(error), may_fall_through=False)
+            message = f"{who}: {what}: {plain(str(error))}"
+            raise passing_fault(str(error), message) or FetchRefusedError(message) from error
         except (ValueError, TypeError, KeyError, IndexError) as error:
             self.drop()
             raise ConnectionLostError(
-                f"{self.address}: an answer could not be read while {what}: {type(error).__name__}"
+                f"{who}: an answer could not be read while {what}: {type(error).__name__}"
             ) from error
 
-    def _open(self) -> IMAPClient:
+    def _open(self) -> ImapLine:
+        """The connection; a refused token is replaced once.
+
+        Raises:
+            AuthError: the credential is refused.
+        """
         if self._client is None:
-            client = self._connect()
             try:
-                self._log_in(client)
-            except BaseException:
-                with suppress(OSError):
-                    client.shutdown()
-                raise
-            self._client = client
+                self._client = self._connect_and_log_in()
+            except TokenRefusedError:
+                if self._login.forget_token is None:
+                    raise
+                self._login.forget_token()
+                self._client = self._connect_and_log_in()
         return self._client
 
-    def _connect(self) -> IMAPClient:
+    def _connect_and_log_in(self) -> ImapLine:
+        with self._connecting():
+            client = self._connect()
         try:
-            client = IMAPClient(
-                self._host,
-                self._port,
-                ssl=self._use_tls,
-                ssl_context=self._ssl_context,
-                timeout=self._timeout,
-            )
-        except ssl.SSLCertVerificationError as error:
-            raise ConfigurationError(
-                f"{self.address}: the server's certificate is not trusted ({error.verify_message}); "
-                "check the host name or the machine's certificate authorities"
-            ) from error
-        except ssl.SSLError as error:
-            raise ConfigurationError(
-                f"{self.address}: no TLS on this port ({error.reason}); TLS is usually on port 993"
-            ) from error
-        except (OSError, IMAPClientError) as error:
-            raise UnavailableError(
-                f"{self.address} cannot be reached: {self._reason(error)}; check host and port, then try again"
-            ) from error
+            self.calls += 1
+            with self._connecting():
+                if self._endpoint.encryption == "starttls":
+                    self._start_tls(client)
+                log_in(client, self._login, self.address)
+                self._can_resync = False
+                if client.offers("ENABLE", "QRESYNC"):
+                    self.calls += 1
+                    self._can_resync = b"QRESYNC" in client.enable("QRESYNC")
+        except BaseException:
+            with suppress(OSError):
+                client.shutdown()
+            raise
+        return client
+
+    def _connect(self) -> ImapLine:
+        end = self._endpoint
+        client = ImapLine(
+            end.host,
+            end.port,
+            ssl=end.encryption == "tls",
+            ssl_context=self._context() if end.encryption == "tls" else None,
+            timeout=SocketTimeout(connect=end.connect_seconds, read=end.read_seconds),
+        )
         client.normalise_times = False
         return client
 
-    def _log_in(self, client: IMAPClient) -> None:
+    def _start_tls(self, client: ImapLine) -> None:
+        # imaplib asked for the capabilities when it connected.
+        if not client.offers("STARTTLS"):
+            raise ConfigurationError(
+                f"{self.address} offers no STARTTLS; set 'tls: true' with the port for TLS (usually 993)"
+            )
         self.calls += 1
-        try:
-            if self._use_starttls:
-                client.starttls(self._ssl_context)
-            if self._access_token is not None:
-                client.oauth2_login(self._username, self._access_token())
-            else:
-                client.login(self._username, self._password)
-        except (LoginError, IMAPClientError) as error:
-            text = self._clean(str(error))
-            if isinstance(error.__context__, IMAPClientAbortError) or isinstance(
-                error, IMAPClientAbortError
-            ):
-                raise UnavailableError(
-                    f"{self.address} cut the line during log-in: {text}"
-                ) from error
-            self._raise_for_text("logging in", text, may_fall_through=True)
-            raise AuthError(
-                f"{self.address} refuses the log-in of {self._username}: {text}; check user name and password"
-                " (some providers want an app password or OAuth)"
-            ) from error
-        except OSError as error:
-            raise UnavailableError(
-                f"{self.address} gave no answer to the log-in: {self._reason(error)}"
-            ) from error
+        client.starttls(self._context())
 
-    def _raise_for_text(self, what: str, text: str, *, may_fall_through: bool) -> None:
-        """Turns the text of a NO or BAD into an error; the codes are RFC 5530's."""
-        message = f"{self.address} as {self._username}: {what}: {self._clean(text)}"
-        if _THROTTLED.search(text):
-            raise RateLimitedError(message)
-        if _BUSY.search(text):
-            raise UnavailableError(message)
-        if not may_fall_through:
-            raise FetchRefusedError(message)
+    def _context(self) -> ssl.SSLContext:
+        """The given context, or one that trusts the machine's authorities and a company's own.
+
+        `SSL_CERT_FILE` is OpenSSL's own; `REQUESTS_CA_BUNDLE` is what the HTTP connectors listen to.
+        """
+        if self._endpoint.ssl_context is not None:
+            return self._endpoint.ssl_context
+        context = ssl.create_default_context()
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+        if bundle:
+            try:
+                if Path(bundle).is_dir():
+                    context.load_verify_locations(capath=bundle)
+                else:
+                    context.load_verify_locations(cafile=bundle)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"REQUESTS_CA_BUNDLE={bundle} cannot be used: {error.strerror or error}"
+                ) from error
+        return context
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        try:
+            yield
+        except ssl.SSLCertVerificationError as error:
+            raise ConfigurationError(
+                f"{self.address}: the server's certificate is not trusted ({error.verify_message}); "
+                "check the host name; behind a company's own authority set SSL_CERT_FILE or REQUESTS_CA_BUNDLE "
+                "to its file"
+            ) from error
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise UnavailableError(f"{self.address} hung up while TLS was set up") from error
+        except ssl.SSLError as error:
+            raise ConfigurationError(
+                f"{self.address}: no TLS on this port ({error.reason}); TLS is usually on port 993, "
+                "'tls: starttls' on 143"
+            ) from error
+        except (OSError, IMAPClientError) as error:
+            text = self._reason(error)
+            message = (
+                f"{self.address} cannot be reached: {text}; check host and port, then try again"
+            )
+            raise passing_fault(text, message) or UnavailableError(message) from error
 
     def _reason(self, error: Exception) -> str:
         """Why there is no connection, in a few words."""
         if isinstance(error, socket.gaierror):
             return "the name does not resolve"
         if isinstance(error, TimeoutError):
-            return f"silent for {self._timeout.read:g} s (is IMAP spoken there, with TLS as configured?)"
-        return self._clean(getattr(error, "strerror", None) or str(error)) or type(error).__name__
+            return f"silent for {self._endpoint.read_seconds:g} s (is IMAP spoken there, with TLS as configured?)"
+        return plain(getattr(error, "strerror", None) or str(error)) or type(error).__name__
 
-    def _clean(self, text: str) -> str:
-        """A server's text without the password, should it echo it, and not too long."""
-        hidden = text.replace(self._password, "***") if self._password else text
-        # IMAPClient shows the bytes of an answer as Python writes them.
-        plain = re.sub(r"^b(['\"])(.*)\1$", r"\2", hidden.strip(), flags=re.S)
-        return " ".join(plain.split())[:300]
+
+def _facts_asked(with_gmail_ids: bool) -> list[str]:
+    gmail = ["X-GM-MSGID", "X-GM-THRID", "X-GM-LABELS"] if with_gmail_ids else []
+    return ["INTERNALDATE", "FLAGS", *gmail]
+
+
+def _is_name(wanted: str, name: str) -> bool:
+    return name == wanted or name.upper() == wanted.upper() == "INBOX"

@@ -5,10 +5,11 @@ come from.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.mailbox.seen import SeenMails
+from connectors.mailbox.seen import PREFIX_BYTES, SeenMails
 from transforms.model import RawRecord
 
 STREAM = "mails"
@@ -24,13 +25,18 @@ PAGE_BYTES = 8_000_000
 
 
 def mail_record(
-    payload: bytes, container: str, key: int, seen: SeenMails, location: Mapping[str, Any]
+    payload: bytes,
+    container: str,
+    key: int,
+    seen: SeenMails,
+    location: Mapping[str, Any],
+    mark: int = 0,
 ) -> RawRecord:
     """The record of a mail, noted in `seen`: its id is the sha256 of its bytes, with `#2`, … for identical ones."""
     digest = hashlib.sha256(payload).digest()
     return RawRecord(
         stream=STREAM,
-        remote_id=remote_id_of(digest, seen.add(container, key, digest)),
+        remote_id=remote_id_of(digest, seen.add(container, key, digest, mark)),
         payload=payload,
         media_type=MEDIA_TYPE,
         location=location,
@@ -41,6 +47,17 @@ def remote_id_of(digest: bytes, occurrence: int) -> str:
     """`sha256:<hex>`, with `#<occurrence>` from the second identical mail on."""
     suffix = f"#{occurrence}" if occurrence > 1 else ""
     return f"sha256:{digest.hex()}{suffix}"
+
+
+def digest_start_of(remote_id: str) -> tuple[bytes, int] | None:
+    """The start of the digest in a mail's remote id, as `SeenMails` keeps it, and its occurrence number.
+
+    None: the id is no mail's (`unfetched:…`).
+    """
+    match = re.fullmatch(r"sha256:([0-9a-f]{64})(?:#(\d+))?", remote_id)
+    if match is None:
+        return None
+    return bytes.fromhex(match[1])[:PREFIX_BYTES], int(match[2] or 1)
 
 
 def tombstone(remote_id: str, location: Mapping[str, Any]) -> RawRecord:

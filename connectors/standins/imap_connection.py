@@ -1,96 +1,41 @@
-"""One client's connection to the IMAP stand-in: reads commands, answers them, does the faults.
+"""One client's connection to the IMAP stand-in: reads commands, logs in, opens folders.
 
-Belongs here: the commands. Does not belong here: listening (`imap`), words of the protocol (`imap_wire`), mails
-on disk (`imap_store`).
+Belongs here: the commands but for those that look at mails (`imap_fetch`). Does not belong here: listening (`imap`),
+words of the protocol (`imap_wire`), mails on disk (`imap_store`).
+
+Source: RFC 3501; RFC 5161 (ENABLE), RFC 6154 (special uses), RFC 7162 (CONDSTORE, QRESYNC), RFC 7628 (OAUTHBEARER).
 """
 
+import base64
+import io
+import json
 import re
 import socket
-import socketserver
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from connectors.standins.imap_store import Folder, MailStore, StoredMail
-from connectors.standins.imap_wire import as_text, numbers, parse, quoted
+from connectors.standins.imap_fetch import (
+    BadError,
+    HangUpError,
+    MailCommands,
+    NoError,
+    SilenceError,
+)
+from connectors.standins.imap_store import AnyFolder, Folder
+from connectors.standins.imap_wire import as_text, decode_name, parse, quoted
 
 IDLE_SECONDS = 120
 """A connection that stays silent this long is closed."""
 
 MAX_LITERAL = 100_000_000
 
-_CAPABILITIES = "IMAP4rev1 LITERAL+ IDLE UNSELECT UIDPLUS"
 _LITERAL = re.compile(rb"\{(\d+)(\+?)\}\r\n$")
 
 
-@dataclass(slots=True)
-class ImapFaults:
-    """What goes wrong, and how often: each counter is used up by the requests that meet it.
-
-    Args:
-        drop_fetches: FETCHes of bodies that are cut in the middle of a literal.
-        silent_fetches: FETCHes that are never answered.
-        busy_logins: log-ins refused with `[UNAVAILABLE]`.
-        throttled_fetches: FETCHes refused with `[THROTTLED]`.
-        unreadable: names of files whose body the server refuses to hand over, until taken out.
-        deadly: names of files whose body makes the server cut the line each time, until taken out.
-        on_fetch: called with the folder before a FETCH of bodies is answered, once (expunge, renumber).
-    """
-
-    drop_fetches: int = 0
-    silent_fetches: int = 0
-    busy_logins: int = 0
-    throttled_fetches: int = 0
-    unreadable: set[str] = field(default_factory=set)
-    deadly: set[str] = field(default_factory=set)
-    on_fetch: list[Callable[[Folder], None]] = field(default_factory=list)
-
-    def take(self, name: str) -> bool:
-        """Whether this fault is due; uses it up by one."""
-        left: int = getattr(self, name)
-        if left:
-            setattr(self, name, left - 1)
-        return bool(left)
-
-
-class ServerState(Protocol):
-    """What all connections of a stand-in share."""
-
-    store: MailStore
-    users: dict[str, str]
-    faults: ImapFaults
-    lock: threading.RLock
-    commands: list[str]
-
-
-class StandinServer(Protocol):
-    """The listening server, as a connection sees it."""
-
-    stand_in: ServerState
-
-
-class _HangUpError(Exception):
-    """The connection ends here."""
-
-
-class _SilenceError(Exception):
-    """The command is never answered."""
-
-
-class _NoError(Exception):
-    """The command is answered with NO and this text."""
-
-
-class _BadError(Exception):
-    """The command is answered with BAD and this text."""
-
-
-class Connection(socketserver.StreamRequestHandler):
+class Connection(MailCommands):
     """Answers one client until it leaves."""
 
-    server: StandinServer  # type: ignore[assignment]
     timeout = IDLE_SECONDS
     disable_nagle_algorithm = True
 
@@ -98,18 +43,26 @@ class Connection(socketserver.StreamRequestHandler):
         """Starts without a user and without an open folder."""
         super().setup()
         self.is_in = False
-        self.folder: Folder | None = None
-        self.mails: list[StoredMail] = []
+        self.is_encrypted = False
+        self.enabled = set()
+        self.folder = None
+        self.mails = []
         self.is_read_only = True
 
     def handle(self) -> None:
         """Greets, then answers command after command."""
         try:
-            self._send(f"* OK [CAPABILITY {_CAPABILITIES}] ready")
+            self._send(f"* OK [CAPABILITY {' '.join(self._offered())}] ready")
             while command := self._read_command():
                 self._run(*command)
-        except (_HangUpError, OSError, ValueError):
+        except (HangUpError, OSError, ValueError):
             cut(self.connection)
+
+    def finish(self) -> None:
+        """Closes the line, also one that was encrypted meanwhile."""
+        super().finish()
+        if self.is_encrypted:
+            self.connection.close()
 
     def _read_command(self) -> tuple[str, str, list[Any]] | None:
         """Tag, name and arguments of the next command; literals are bytes, parentheses lists."""
@@ -125,7 +78,7 @@ class Connection(socketserver.StreamRequestHandler):
                 break
             size = int(match[1])
             if size > MAX_LITERAL:
-                raise _HangUpError
+                raise HangUpError
             text += line[: match.start()].decode("utf-8", "replace") + f"\x00{len(literals)}\x00"
             if not match[2]:
                 self._send("+ go on")
@@ -146,43 +99,98 @@ class Connection(socketserver.StreamRequestHandler):
             stand_in.commands.append(name)
             try:
                 if handler is None:
-                    raise _BadError(f"unknown command {name}")
+                    raise BadError(f"unknown command {name}")
                 if not self.is_in and name not in _BEFORE_LOGIN:
-                    raise _BadError("log in first")
+                    raise BadError("log in first")
                 done = handler(self, arguments)
-            except _SilenceError:
+            except SilenceError:
                 done = None
                 is_silent = True
-            except _NoError as error:
+            except NoError as error:
                 self._send(f"{tag} NO {error}")
                 return
-            except (_BadError, IndexError, KeyError, TypeError, ValueError) as error:
+            except (BadError, IndexError, KeyError, TypeError, ValueError) as error:
                 self._send(f"{tag} BAD {error}")
                 return
         if is_silent:
             self.rfile.read(1)
-            raise _HangUpError
+            raise HangUpError
         if name == "IDLE":
             self._wait_for_done()
         self._send(f"{tag} OK {done or name + ' completed'}")
+        if name == "STARTTLS":
+            self._encrypt()
         if name == "LOGOUT":
-            raise _HangUpError
+            raise HangUpError
+
+    def _offered(self) -> Collection[str]:
+        return self.server.stand_in.capabilities(is_encrypted=self.is_encrypted)
 
     def _capability(self, _arguments: list[Any]) -> None:
-        self._send(f"* CAPABILITY {_CAPABILITIES}")
+        self._send(f"* CAPABILITY {' '.join(self._offered())}")
+
+    def _start_tls(self, _arguments: list[Any]) -> str:
+        if "STARTTLS" not in self._offered():
+            raise BadError("unknown command STARTTLS")
+        return "begin TLS now"
+
+    def _encrypt(self) -> None:
+        self.connection = self.server.stand_in.encrypt(self.connection)
+        self.is_encrypted = True
+        self.rfile.close()
+        self.rfile = self.connection.makefile("rb", self.rbufsize)
+        self.wfile = _Writer(self.connection)
+
+    def _enable(self, arguments: list[Any]) -> None:
+        asked = {str(each).upper() for each in arguments} & {"CONDSTORE", "QRESYNC"}
+        self.enabled |= asked & set(self._offered())
+        self._send(f"* ENABLED {' '.join(sorted(self.enabled))}".rstrip())
+
+    def _namespace(self, _arguments: list[Any]) -> None:
+        self._send('* NAMESPACE (("" "/")) (("Other/" "/")) (("Shared/" "/"))')
 
     def _noop(self, _arguments: list[Any]) -> None:
         self._refresh()
 
     def _login(self, arguments: list[Any]) -> str:
+        if "LOGINDISABLED" in self._offered():
+            raise NoError("[PRIVACYREQUIRED] log-in is disabled on an unencrypted line")
+        return self._log_in(as_text(arguments[0]), as_text(arguments[1]))
+
+    def _log_in(self, user: str, password: str) -> str:
         stand_in = self.server.stand_in
         if stand_in.faults.take("busy_logins"):
-            raise _NoError("[UNAVAILABLE] try again later")
-        user, password = as_text(arguments[0]), as_text(arguments[1])
+            raise NoError("[UNAVAILABLE] try again later")
         if stand_in.users.get(user) != password:
-            raise _NoError("[AUTHENTICATIONFAILED] invalid credentials")
+            raise NoError("[AUTHENTICATIONFAILED] invalid credentials")
         self.is_in = True
-        return f"[CAPABILITY {_CAPABILITIES}] logged in"
+        return f"[CAPABILITY {' '.join(self._offered())}] logged in"
+
+    def _authenticate(self, arguments: list[Any]) -> str:
+        mechanism = str(arguments[0]).upper()
+        if f"AUTH={mechanism}" not in self._offered():
+            raise NoError("[CANNOT] unsupported mechanism")
+        said = self._answer_to(b"")
+        if mechanism == "PLAIN":
+            _, user, password = said.split("\0")
+            return self._log_in(user, password)
+        match = re.search(r"(?:user|a)=([^\x01,]+).*auth=Bearer ([^\x01]*)\x01\x01$", said, re.S)
+        if match is None:
+            raise BadError("malformed answer")
+        user = match[1].replace("=2C", ",").replace("=3D", "=")
+        if user not in self.server.stand_in.users or match[2] not in self.server.stand_in.tokens:
+            challenge = {"status": "400", "schemes": "Bearer", "scope": "https://mail.example.com/"}
+            self._answer_to(json.dumps(challenge).encode())
+            raise NoError("[AUTHENTICATIONFAILED] invalid credentials")
+        self.is_in = True
+        return f"[CAPABILITY {' '.join(self._offered())}] logged in"
+
+    def _answer_to(self, challenge: bytes) -> str:
+        self._send("+ " + base64.b64encode(challenge).decode())
+        line = self.rfile.readline(65_536).strip()
+        if line == b"*":
+            raise BadError("given up")
+        return base64.b64decode(line).decode("utf-8", "replace")
 
     def _logout(self, _arguments: list[Any]) -> None:
         self._send("* BYE until next time")
@@ -193,9 +201,12 @@ class Connection(socketserver.StreamRequestHandler):
             self._send(f'* {name} (\\Noselect) "/" ""')
             return
         regex = re.escape(pattern).replace(r"\*", ".*").replace("%", "[^/]*")
+        is_told = "SPECIAL-USE" in self._offered()
         for folder in self.server.stand_in.store.names():
             if re.fullmatch(regex, folder, re.I if folder == "INBOX" else 0):
-                self._send(f'* {name} () "/" {quoted(folder)}')
+                use = self.server.stand_in.uses.get(decode_name(folder), "")
+                shown = use if is_told or use == "\\Noselect" else ""
+                self._send(f'* {name} ({shown}) "/" {quoted(folder)}')
 
     def _lsub(self, arguments: list[Any]) -> None:
         self._list(arguments, "LSUB")
@@ -208,6 +219,7 @@ class Connection(socketserver.StreamRequestHandler):
             "UNSEEN": sum("\\Seen" not in mail.flags for mail in folder.mails()),
             "UIDNEXT": folder.uidnext,
             "UIDVALIDITY": folder.uidvalidity,
+            "HIGHESTMODSEQ": folder.modseq,
         }
         asked = [str(item).upper() for item in arguments[1]]
         found = " ".join(f"{item} {values[item]}" for item in asked if item in values)
@@ -221,13 +233,26 @@ class Connection(socketserver.StreamRequestHandler):
 
     def _open_folder(self, arguments: list[Any], *, is_read_only: bool) -> str:
         self.folder = None
-        folder = self._find(as_text(arguments[0]))
+        name = as_text(arguments[0])
+        parameters = arguments[1] if len(arguments) > 1 else []
+        if self.server.stand_in.faults.take("busy_opens"):
+            raise NoError("[INUSE] folder is locked by another process")
+        folder = self._find(name)
         self.folder, self.mails, self.is_read_only = folder, folder.mails(), is_read_only
         self._send("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)")
         self._send(f"* {len(self.mails)} EXISTS")
         self._send("* 0 RECENT")
         self._send(f"* OK [UIDVALIDITY {folder.uidvalidity}] valid")
         self._send(f"* OK [UIDNEXT {folder.uidnext}] next")
+        if "CONDSTORE" in self._offered():
+            self._send(f"* OK [HIGHESTMODSEQ {folder.modseq}] highest")
+        elif parameters:
+            raise BadError("unknown parameter")
+        if "QRESYNC" in parameters:
+            if "QRESYNC" not in self.enabled:
+                raise BadError("enable QRESYNC first")
+            uidvalidity, modseq, known = parameters[parameters.index("QRESYNC") + 1][:3]
+            self._resync(int(uidvalidity), int(modseq), str(known))
         return f"[{'READ-ONLY' if is_read_only else 'READ-WRITE'}] opened"
 
     def _close(self, _arguments: list[Any]) -> None:
@@ -235,12 +260,14 @@ class Connection(socketserver.StreamRequestHandler):
 
     def _append(self, arguments: list[Any]) -> str:
         folder = self._find(as_text(arguments[0]))
+        if not isinstance(folder, Folder):
+            raise NoError("[CANNOT] mails are not put under a label here")
         flags = [str(flag) for flag in arguments[1]] if isinstance(arguments[1], list) else []
         date = next((item for item in arguments[1:-1] if isinstance(item, str)), None)
         at = datetime.strptime(date.strip(), "%d-%b-%Y %H:%M:%S %z") if date else None
         payload = arguments[-1]
         if not isinstance(payload, bytes):
-            raise _BadError("a literal is expected")
+            raise BadError("a literal is expected")
         uid = folder.append(payload, at, flags)
         return f"[APPENDUID {folder.uidvalidity} {uid}] appended"
 
@@ -253,145 +280,25 @@ class Connection(socketserver.StreamRequestHandler):
             if line.strip().upper() == b"DONE":
                 self._refresh()
                 return
-        raise _HangUpError
+        raise HangUpError
 
-    def _search(self, arguments: list[Any], *, by_uid: bool = False) -> None:
-        self._opened()
-        self._refresh()
-        terms = [str(each).upper() if isinstance(each, str) else each for each in arguments]
-        if terms[:1] == ["CHARSET"]:
-            terms = terms[2:]
-        numbered = list(enumerate(self.mails, start=1))
-        index = 0
-        while index < len(terms):
-            term = terms[index]
-            index += 1
-            if term == "UID":
-                uids = numbers(str(terms[index]), [mail.uid for mail in self.mails])
-                numbered = [each for each in numbered if each[1].uid in uids]
-                index += 1
-            elif term == "UNSEEN":
-                numbered = [each for each in numbered if "\\Seen" not in each[1].flags]
-            elif term == "SEEN":
-                numbered = [each for each in numbered if "\\Seen" in each[1].flags]
-            elif isinstance(term, str) and re.fullmatch(r"[\d:*,]+", term):
-                wanted = numbers(term, range(1, len(self.mails) + 1))
-                numbered = [each for each in numbered if each[0] in wanted]
-            elif term != "ALL":
-                raise _BadError(f"unknown search key {term}")
-        found = (str(mail.uid if by_uid else number) for number, mail in numbered)
-        self._send(" ".join(["* SEARCH", *found]))
-
-    def _uid_search(self, arguments: list[Any]) -> None:
-        self._search(arguments, by_uid=True)
-
-    def _fetch(self, arguments: list[Any], *, by_uid: bool = False) -> None:
-        folder = self._opened()
-        items = arguments[1] if isinstance(arguments[1], list) else [arguments[1]]
-        names = [str(item).upper() for item in items]
-        has_body = any(
-            name.startswith(("BODY", "RFC822")) and name != "RFC822.SIZE" for name in names
-        )
-        faults = self.server.stand_in.faults
-        if has_body:
-            self._suffer(faults, folder)
-        keys = [mail.uid for mail in self.mails] if by_uid else range(1, len(self.mails) + 1)
-        wanted = numbers(str(arguments[0]), keys)
-        cut = has_body and faults.take("drop_fetches")
-        for number, mail in enumerate(self.mails, start=1):
-            if (mail.uid if by_uid else number) in wanted:
-                self._send_mail(number, mail, names, has_body=has_body, by_uid=by_uid, cut=cut)
-
-    def _uid_fetch(self, arguments: list[Any]) -> None:
-        self._fetch(arguments, by_uid=True)
-
-    def _suffer(self, faults: ImapFaults, folder: Folder) -> None:
-        if faults.on_fetch:
-            faults.on_fetch.pop(0)(folder)
-        if faults.take("throttled_fetches"):
-            raise _NoError("[THROTTLED] bandwidth limit reached")
-        if faults.take("silent_fetches"):
-            raise _SilenceError
-
-    def _send_mail(
-        self,
-        number: int,
-        mail: StoredMail,
-        names: Sequence[str],
-        *,
-        has_body: bool,
-        by_uid: bool,
-        cut: bool,
-    ) -> None:
-        faults = self.server.stand_in.faults
-        payload = mail.payload() if has_body or "RFC822.SIZE" in names else b""
-        if payload is None:
-            return
-        if has_body and mail.name in faults.unreadable:
-            raise _NoError("message unreadable")
-        if has_body and mail.name in faults.deadly:
-            raise _HangUpError
-        asked = [*names, *(["UID"] if by_uid and "UID" not in names else [])]
-        parts = [self._item(name, mail, payload) for name in asked]
-        reply = b"* %d FETCH (" % number + b" ".join(parts) + b")\r\n"
-        if cut:
-            self.wfile.write(reply[: len(reply) // 2])
-            raise _HangUpError
-        self.wfile.write(reply)
-
-    def _item(self, name: str, mail: StoredMail, payload: bytes) -> bytes:
-        if name == "UID":
-            return b"UID %d" % mail.uid
-        if name == "FLAGS":
-            return f"FLAGS ({' '.join(mail.flags)})".encode()
-        if name == "INTERNALDATE":
-            return f'INTERNALDATE "{mail.internal_date:%d-%b-%Y %H:%M:%S %z}"'.encode()
-        if name == "RFC822.SIZE":
-            return b"RFC822.SIZE %d" % len(payload)
-        if name in ("BODY[]", "RFC822") and not self.is_read_only:
-            mail.add_flag("\\Seen")
-        if name in ("BODY[]", "BODY.PEEK[]", "RFC822"):
-            label = b"RFC822" if name == "RFC822" else b"BODY[]"
-            return label + b" {%d}\r\n" % len(payload) + payload
-        if name in ("BODY[HEADER]", "BODY.PEEK[HEADER]", "RFC822.HEADER"):
-            head = payload.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-            label = b"RFC822.HEADER" if name == "RFC822.HEADER" else b"BODY[HEADER]"
-            return label + b" {%d}\r\n" % len(head) + head
-        raise _BadError(f"unknown fetch item {name}")
-
-    def _find(self, name: str) -> Folder:
-        folder = self.server.stand_in.store.folder(name)
-        if folder is None:
-            raise _NoError(f"[NONEXISTENT] no folder {name}")
+    def _find(self, name: str) -> AnyFolder:
+        folder = self.server.stand_in.store.opened(name)
+        is_hollow = self.server.stand_in.uses.get(decode_name(name)) == "\\Noselect"
+        if folder is None or is_hollow:
+            raise NoError(f"[NONEXISTENT] no folder {name}")
         return folder
-
-    def _opened(self) -> Folder:
-        if self.folder is None:
-            raise _BadError("open a folder first")
-        return self.folder
-
-    def _refresh(self) -> None:
-        """Tells the client what came and went since it last looked."""
-        if self.folder is None:
-            return
-        now = self.folder.mails()
-        uids = {mail.uid for mail in now}
-        for number in range(len(self.mails), 0, -1):
-            if self.mails[number - 1].uid not in uids:
-                self._send(f"* {number} EXPUNGE")
-        if len(now) != len(self.mails):
-            self._send(f"* {len(now)} EXISTS")
-        self.mails = now
-
-    def _send(self, line: str) -> None:
-        self.wfile.write(line.encode() + b"\r\n")
 
 
 _COMMANDS: Mapping[str, Callable[[Connection, list[Any]], str | None]] = {
     "CAPABILITY": Connection._capability,
     "NOOP": Connection._noop,
     "CHECK": Connection._noop,
+    "STARTTLS": Connection._start_tls,
     "LOGIN": Connection._login,
+    "AUTHENTICATE": Connection._authenticate,
+    "ENABLE": Connection._enable,
+    "NAMESPACE": Connection._namespace,
     "LOGOUT": Connection._logout,
     "LIST": Connection._list,
     "LSUB": Connection._lsub,
@@ -408,7 +315,21 @@ _COMMANDS: Mapping[str, Callable[[Connection, list[Any]], str | None]] = {
     "UID FETCH": Connection._uid_fetch,
 }
 
-_BEFORE_LOGIN = frozenset({"CAPABILITY", "NOOP", "LOGIN", "LOGOUT"})
+_BEFORE_LOGIN = frozenset({"CAPABILITY", "NOOP", "STARTTLS", "LOGIN", "AUTHENTICATE", "LOGOUT"})
+
+
+class _Writer(io.BufferedIOBase):
+    """Writes to an encrypted line at once, as `StreamRequestHandler` does to a plain one."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._line.sendall(content)
+        return len(content)
 
 
 def cut(connection: socket.socket) -> None:

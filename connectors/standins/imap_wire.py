@@ -7,7 +7,7 @@ Source: RFC 3501 §4 (data formats), §5.1.3 (folder names), §9 (grammar).
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _TOKEN = re.compile(
@@ -55,6 +55,17 @@ def numbers(text: str, known: Sequence[int]) -> set[int]:
         low, high = min(low, high), max(low, high)
         found.update(number for number in known if low <= number <= high)
     return found
+
+
+def number_set(found: Iterable[int]) -> str:
+    """Numbers as a set, neighbours drawn together: `1:3,7`."""
+    runs: list[list[int]] = []
+    for number in sorted(found):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in runs)
 
 
 def encode_name(name: str) -> str:

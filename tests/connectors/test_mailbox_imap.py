@@ -359,7 +359,7 @@ def test_a_folder_no_longer_configured_is_forgotten(standin: StandinPeer) -> Non
     _, cursor = pulled(standin.source("INBOX", "Sent"))
     _, cursor = pulled(standin.source("INBOX"), cursor)
     assert set(cursor["folders"]) == {"INBOX"}
-    assert set(cursor["seen"]) == {"INBOX"}
+    assert set(cursor["mails"]) == {"INBOX"}
 
 
 def test_folders_must_be_named() -> None:

@@ -169,9 +169,9 @@ def test_stop_cuts_open_connections_and_the_port_is_kept(tmp_path: Path) -> None
     server = ImapStandin(tmp_path, {}).start()
     port = server.port
     with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
-        line.recv(100)
+        line.recv(1_000)
         server.stop()
-        assert line.recv(100) == b""
+        assert line.recv(1_000) == b""
     with server:
         assert server.port == port
 
