@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select, update
 
-from connectors.warehouse import loading, watermarks
+from connectors.warehouse import articles, loading, watermarks
 from connectors.warehouse.bulk import upsert
 from connectors.warehouse.tables import (
     agent,
@@ -44,6 +44,7 @@ def begin_rebuild(
             quarantine.c.client_key == client_key, quarantine.c.source_key.in_(source_keys)
         )
     )
+    articles.forget_articles(connection, client_key, source_keys)
     watermarks.set_watermark(connection, client_key, watermarks.DUPLICATES, watermarks.Watermark(0))
     if with_people:
         for table in PEOPLE:

@@ -16,7 +16,7 @@ Source: Zendesk developer documentation, "Understanding incremental article expo
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -87,7 +87,7 @@ class HelpCenter:
         """
         state = dict(cursor or {})
         if self._is_recent(state.get("absent_at"), EVERY):
-            yield Page((), state, complete=True, calls=0)
+            yield Page([], state, complete=True, calls=0)
             return
         state.pop("absent_at", None)
         calls, waited = self._session.calls, self._session.seconds_waited
@@ -159,71 +159,71 @@ class HelpCenter:
             end_time = int(told) if isinstance(told, int | float) else start
             is_stuck = end_time <= start and len(rows) >= EXPORT_ROWS
             is_last = is_stuck or not rows or end_time <= start or not body.get("next_page")
-            chunks = list(self._whole_articles(rows, known))
-            for chunk in chunks[:-1]:
-                yield chunk, start, False, False
-            start = max(start, end_time)
-            yield chunks[-1] if chunks else [], start, is_last, is_stuck
+            for chunk, ends_page in self._whole_articles(rows, known):
+                if ends_page:
+                    start = max(start, end_time)
+                yield chunk, start, is_last and ends_page, is_stuck and ends_page
             if is_last:
                 return
 
     def _swept(self, state: Mapping[str, Any], known: dict[str, str]) -> Iterator[_Step]:
         """The whole list; what it no longer has is gone."""
-        sweep = state["sweep"]
-        seen: dict[str, None] = dict.fromkeys(sweep["seen"])
-        place = sweep["place"]
+        seen: dict[str, None] = dict.fromkeys(state["sweep"]["seen"])
+        place = state["sweep"]["place"]
         for rows, following in self._pages("articles", f"{_API}/articles.json", place):
             seen.update((str(row["id"]), None) for row in rows if _has_id(row))
-            chunks = list(self._whole_articles(rows, known)) or [[]]
-            for chunk in chunks[:-1]:
-                yield (
-                    chunk,
-                    {**state, "known": dict(known), "sweep": {"place": place, "seen": [*seen]}},
-                    False,
-                )
-            place = following
-            if following is not None:
-                yield (
-                    chunks[-1],
-                    {**state, "known": dict(known), "sweep": {"place": place, "seen": [*seen]}},
-                    False,
-                )
-                continue
-            gone = [one for one in known if one not in seen and self._is_gone(one)]
-            for remote_id in gone:
-                del known[remote_id]
-            behind = {name: value for name, value in state.items() if name != "sweep"}
-            behind |= {"known": dict(known), "swept_at": _text(self._now())}
-            yield [*chunks[-1], *map(_tombstone, gone)], behind, True
+            for chunk, ends_page in self._whole_articles(rows, known):
+                if ends_page and following is None:
+                    yield self._end_of_sweep(state, chunk, seen, known)
+                    return
+                place = following if ends_page else place
+                sweep = {"place": place, "seen": [*seen]}
+                yield chunk, {**state, "known": dict(known), "sweep": sweep}, False
+
+    def _end_of_sweep(
+        self,
+        state: Mapping[str, Any],
+        chunk: list[RawRecord],
+        seen: Collection[str],
+        known: dict[str, str],
+    ) -> _Step:
+        gone = [one for one in known if one not in seen and self._is_gone(one)]
+        for remote_id in gone:
+            del known[remote_id]
+        behind = {name: value for name, value in state.items() if name != "sweep"}
+        behind |= {"known": dict(known), "swept_at": _text(self._now())}
+        return [*chunk, *map(_tombstone, gone)], behind, True
 
     def _whole_articles(
         self, rows: Sequence[Any], known: dict[str, str]
-    ) -> Iterator[list[RawRecord]]:
-        """The articles among `rows` that changed, with what belongs to them; `known` learns of each."""
-        chunk: list[RawRecord] = []
-        for row in rows:
-            if not _has_id(row):
-                chunk.append(_record("articles", row))
-                continue
-            remote_id, mark = str(row["id"]), _mark(row)
-            if known.get(remote_id) == mark:
-                continue
-            path = f"{_API}/articles/{remote_id}"
-            try:
-                parts = {
-                    "translations": self._all("translations", f"{path}/translations.json"),
-                    "attachments": self._all("article_attachments", f"{path}/attachments.json"),
-                }
-            except (AuthError, NotFoundError):
-                # Archived or hidden since the list was made: the next walk of the whole list says so.
-                continue
-            known[remote_id] = mark
-            chunk.append(_record("articles", {**row, **parts}))
-            if len(chunk) >= ARTICLES_PER_PAGE:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+    ) -> Iterator[tuple[list[RawRecord], bool]]:
+        """(articles that changed, with what belongs to them; whether these are the page's last); at least once.
+
+        `known` learns of each article no sooner than it is given.
+        """
+        changed = [
+            row for row in rows if not _has_id(row) or known.get(str(row["id"])) != _mark(row)
+        ]
+        for first in range(0, len(changed) or 1, ARTICLES_PER_PAGE):
+            chunk = changed[first : first + ARTICLES_PER_PAGE]
+            records = [record for row in chunk if (record := self._whole(row)) is not None]
+            known.update((r.remote_id, _mark(row)) for r, row in records if _has_id(row))
+            yield [r for r, _ in records], first + ARTICLES_PER_PAGE >= len(changed)
+
+    def _whole(self, row: Any) -> tuple[RawRecord, Any] | None:
+        """An article's record beside its row; None where it went away since the list was made."""
+        if not _has_id(row):
+            return _record("articles", row), row
+        path = f"{_API}/articles/{row['id']}"
+        try:
+            parts = {
+                "translations": self._all("translations", f"{path}/translations.json"),
+                "attachments": self._all("article_attachments", f"{path}/attachments.json"),
+            }
+        except (AuthError, NotFoundError):
+            # Archived or hidden: the next walk of the whole list says so.
+            return None
+        return _record("articles", {**row, **parts}), row
 
     def _is_gone(self, remote_id: str) -> bool:
         try:
