@@ -9,7 +9,7 @@ What it does where the documentation is silent is listed in `connectors/zendesk/
         ZendeskSource(base_url=zendesk.base_url, email=zendesk.email, token=zendesk.token)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from connectors.standins.server import (
 from connectors.standins.zendesk_business import Business
 from connectors.standins.zendesk_exports import Reads, error
 from connectors.standins.zendesk_help_center import HelpCenter
+from connectors.standins.zendesk_products import Products
 from connectors.standins.zendesk_shelf import Row
 from connectors.standins.zendesk_state import ZendeskState
 from connectors.standins.zendesk_writes import Writes
@@ -39,6 +40,7 @@ EXPORTS = frozenset(
         "tickets_export",
         "tickets_time_export",
         "events_export",
+        "metric_events_export",
     }
 )
 ADMIN_ONLY = EXPORTS | {"import_ticket", "import_tickets"}
@@ -57,7 +59,8 @@ class ZendeskStandin(StandIn):
 
     Args:
         data: the data set: `users`, `organizations`, `groups`, `tickets`, `comments`, `ticket_events`,
-            `satisfaction_ratings`, `ticket_fields`, each a list of objects in the vendor's shape.
+            `satisfaction_ratings`, `ticket_fields` and those of `zendesk_products`, each a list of objects in the
+            vendor's shape.
         folder: keeps the ledger and uploaded files; a stand-in opened on it again answers as before.
         now: gives aware UTC instants; exports hide the last minute before it.
         time_scale: how many documented seconds pass in one real second.
@@ -68,6 +71,8 @@ class ZendeskStandin(StandIn):
         search_lag_seconds: by the stand-in's clock, until the search knows a new row.
         largest_page: exports asked for more rows at once answer 504; None: never.
         has_ratings: False answers the ratings with 403, as a plan without them.
+        lacks: further products that are answered so: names of `zendesk_products`.
+        has_large_metric_pages: False refuses more than the documented 100 metric events a page.
         strangers_are_anonymous: a wrong token gets 200 and the anonymous user from `/users/me`, not 401.
         is_packed: keeps tickets and events as bytes, for accounts of a hundred thousand tickets; the data set's
             lists of them may be generators then.
@@ -89,6 +94,8 @@ class ZendeskStandin(StandIn):
         search_lag_seconds: float = 60.0,
         largest_page: int | None = None,
         has_ratings: bool = True,
+        lacks: Collection[str] = (),
+        has_large_metric_pages: bool = True,
         strangers_are_anonymous: bool = False,
         is_packed: bool = False,
         port: int = 0,
@@ -115,6 +122,15 @@ class ZendeskStandin(StandIn):
             self.reads.list,
             calls_per_minute=calls_per_minute,
             time_scale=time_scale,
+        )
+        self.products = Products(
+            data,
+            now,
+            lambda: self.base_url,
+            self.reads,
+            self._has_ticket,
+            lacks=lacks,
+            has_large_metric_pages=has_large_metric_pages,
         )
         self.writes = Writes(self.state, lambda: self.base_url, self.me, job_seconds / time_scale)
         self._account_limit = RateLimit(calls_per_minute, 60, time_scale)
@@ -175,11 +191,12 @@ class ZendeskStandin(StandIn):
         number = r"(?P<id>\d+)"
         ticket = rf"/api/v2/tickets/{number}(?:\.json)?"
         return [
-            get("users_export", "incremental/users/cursor", partial(reads.cursor_export, "users", state.users)),
+            get("users_export", "incremental/users/cursor", self._users_export),
             get("organizations_export", "incremental/organizations", partial(reads.time_export, "organizations", state.organizations)),
             get("tickets_export", "incremental/tickets/cursor", partial(reads.cursor_export, "tickets", state.tickets)),
             get("tickets_time_export", "incremental/tickets", partial(reads.time_export, "tickets", state.tickets)),
             get("events_export", "incremental/ticket_events", reads.ticket_events),
+            *self.products.routes(get),
             get("me", "users/me", self._me),
             get("users_search", "users/search", reads.search_users),
             get("users_show_many", "users/show_many", partial(reads.show_many, "users", state.users)),
@@ -276,6 +293,14 @@ class ZendeskStandin(StandIn):
 
     def _me(self, request: Request) -> Response:
         return Response.json({"user": self.me()})
+
+    def _users_export(self, request: Request) -> Response:
+        answer = self.reads.cursor_export("users", self.state.users, request)
+        return self.products.with_identities(answer, request)
+
+    def _has_ticket(self, number: int) -> bool:
+        ticket = self.state.tickets.get(number)
+        return ticket is not None and ticket.get("status") != "deleted"
 
     def _ratings(self, request: Request) -> Response:
         if not self.has_ratings:

@@ -72,7 +72,8 @@ def store_page(
 ) -> StoredPage:
     """Stores a page's new or changed records and moves the cursor, all in the caller's transaction.
 
-    A record gets a new version only where its content hash differs from its latest version's.
+    A record gets a new version only where its content hash differs from its latest version's. Records of other
+    streams that the page brings along are stored in those, under the same cursor.
 
     Args:
         connection: inside a transaction that the caller commits.
@@ -88,7 +89,15 @@ def store_page(
         CursorMovedError: the stored sequence is another one; nothing was written.
     """
     _move_cursor(connection, client_key, source_key, stream, page, sequence, fetched_at)
-    stored = _store(connection, client_key, source_key, stream, page.records, fetched_at, volatile)
+    own = [record for record in page.records if record.stream == stream]
+    stored = _store(connection, client_key, source_key, stream, own, fetched_at, volatile)
+    if len(own) < len(page.records):
+        others = [record for record in page.records if record.stream != stream]
+        for name in sorted({record.stream for record in others}):
+            _begin_stream(connection, client_key, source_key, name, fetched_at)
+        stored += store_records(
+            connection, client_key, source_key, others, fetched_at=fetched_at, volatile={}
+        )
     return StoredPage(len(page.records), stored)
 
 
@@ -282,6 +291,22 @@ def _is_stream(table: Any, client_key: str, source_key: str, stream: str) -> tup
         table.c.source_key == source_key,
         table.c.stream == stream,
     )
+
+
+def _begin_stream(
+    connection: Connection, client_key: str, source_key: str, stream: str, moved_at: datetime
+) -> None:
+    """Gives a stream that was never pulled its row, so that what stands in it can be normalised."""
+    row = {
+        "client_key": client_key,
+        "source_key": source_key,
+        "stream": stream,
+        "cursor": {},
+        "sequence": 1,
+        "is_complete": True,
+        "moved_at": moved_at,
+    }
+    upsert(connection, sync_cursor, [row], update=False)
 
 
 def _move_cursor(

@@ -27,7 +27,9 @@ from connectors.zendesk import articles
 from connectors.zendesk.account import address_of, open_session
 from connectors.zendesk.beside import ByList, ByTicket
 from connectors.zendesk.by_id import ById, fresh_tickets, listed
+from connectors.zendesk.companions import Companions, UsersWalker
 from connectors.zendesk.events import version_key
+from connectors.zendesk.further import FurtherStreams
 from connectors.zendesk.pages import (
     FRESH_SECONDS,
     Aside,
@@ -36,15 +38,19 @@ from connectors.zendesk.pages import (
     instant_of,
     newest_of,
 )
+from connectors.zendesk.streams import AFTERWARDS, FURTHER, OF_TICKETS, REFERENCES, ticket_id_of
 from transforms.model import RawRecord
 
 STREAMS = (
     "users",
     "organizations",
     "groups",
+    *REFERENCES,
+    *OF_TICKETS,
     "tickets",
     "ticket_events",
     "satisfaction_ratings",
+    *AFTERWARDS,
     *articles.STREAMS,
 )
 
@@ -117,7 +123,14 @@ class ZendeskSource:
             self.session, now=now, is_signed_in=self._is_signed_in
         )
         self._walkers = {
-            "users": walker("users", "api/v2/incremental/users/cursor.json"),
+            "users": UsersWalker(
+                self.session,
+                "users",
+                "api/v2/incremental/users/cursor.json",
+                params={"include": "identities"},
+                start_at=start,
+                now=self._seconds,
+            ),
             "organizations": walker("organizations", "api/v2/incremental/organizations.json"),
             "groups": walker("groups", "api/v2/groups.json", exclude_deleted="false"),
             "tickets": walker(
@@ -137,6 +150,14 @@ class ZendeskSource:
             "ticket_events": ByTicket(self.session, self._walkers["tickets"], self._seconds),
         }
         self._by_id = ById(self.session, _record, self._seconds)
+        self._companions = Companions(self.session, self._seconds)
+        self._further = FurtherStreams(
+            self.session,
+            _record,
+            now=self._seconds,
+            start_at=start,
+            is_signed_in=self._is_signed_in,
+        )
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of one stream from `cursor` on.
@@ -147,6 +168,9 @@ class ZendeskSource:
         """
         if stream in articles.STREAMS:
             yield from self._help_center.pull(stream, cursor)
+            return
+        if stream in FURTHER:
+            yield from self._further.pull(stream, cursor)
             return
         walk = self._walk(stream, cursor)
         calls, waited = self.session.calls, self.session.seconds_waited
@@ -161,7 +185,10 @@ class ZendeskSource:
                 rows = Rows((), dict(cursor or {}), complete=True)
                 walk = iter(())
             yield Page(
-                records=[_record(stream, row) for row in rows.rows],
+                records=[
+                    *(_record(stream, row) for row in rows.rows),
+                    *self._companions.beside(stream, rows.rows),
+                ],
                 cursor=rows.cursor,
                 complete=rows.complete,
                 calls=self.session.calls - calls,
@@ -297,7 +324,7 @@ def _record(stream: str, row: Any) -> RawRecord:
     body = row if isinstance(row, dict) else {}
     remote_id = body.get("id")
     ticket_field = _TICKET_FIELD.get(stream)
-    ticket_id = body.get(ticket_field) if ticket_field else None
+    ticket_id = body.get(ticket_field) if ticket_field else ticket_id_of(stream, body)
     return RawRecord(
         stream=stream,
         remote_id=f"unreadable-{sha256(payload).hexdigest()[:20]}"
