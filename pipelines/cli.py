@@ -106,6 +106,7 @@ def sync(
             if outcome.sync
             else 0.0,
             "tickets": outcome.normalise.tickets if outcome.normalise else 0,
+            "articles": outcome.normalise.articles if outcome.normalise else 0,
             "quarantined": outcome.normalise.quarantined if outcome.normalise else 0,
             "rows_changed": outcome.normalise.rows_changed if outcome.normalise else 0,
             "warnings": len(outcome.normalise.warnings) if outcome.normalise else 0,
@@ -125,6 +126,7 @@ def sync(
             "calls",
             "waited_seconds",
             "tickets",
+            "articles",
             "quarantined",
             "rows_changed",
             "warnings",
@@ -203,6 +205,7 @@ def rebuild(
             "tickets": sum(each.tickets for each in report.sources),
             "comments": sum(each.comments for each in report.sources),
             "changes": sum(each.changes for each in report.sources),
+            "articles": sum(each.articles for each in report.sources),
             "quarantined": sum(each.quarantined for each in report.sources),
             "removed": report.removed,
             "links_changed": report.duplicates,

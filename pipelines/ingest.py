@@ -11,6 +11,7 @@ from connectors.contract import Source
 from connectors.errors import ConnectorError
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
+from pipelines.normalise_articles import normalise_articles
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
 from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
@@ -123,7 +124,11 @@ def normalise(
     work = (runtime.engine, client_key, source_key)
     if isinstance(transform, MailTransform):
         return normalise_mailbox(*work, transform, runtime.now, on_batch, region, finish)
-    return normalise_source(*work, transform, runtime.now, on_batch, region, finish)
+    report = normalise_source(*work, transform, runtime.now, on_batch, region, finish)
+    if transform.articles is not None:
+        # Behind the people, whom articles name as their authors.
+        report.add_articles(normalise_articles(*work, transform.articles, runtime.now))
+    return report
 
 
 def _pull(

@@ -51,7 +51,9 @@ def raw_records(report: IngestReport) -> dg.MaterializeResult:
 def tickets(report: IngestReport, waiting: Sequence[Quarantined]) -> dg.MaterializeResult:
     """Tickets and what hangs on them; `waiting` is all that is in the client's quarantine, not this run's only."""
     done = [outcome.normalise for outcome in report.sources if outcome.normalise is not None]
-    rows = [(one.source_key, one.tickets, one.comments, one.rows_changed) for one in done]
+    rows = [
+        (one.source_key, one.tickets, one.comments, one.articles, one.rows_changed) for one in done
+    ]
     records = sum(one.records for one in waiting)
     return dg.MaterializeResult(
         asset_key="tickets",
@@ -59,11 +61,12 @@ def tickets(report: IngestReport, waiting: Sequence[Quarantined]) -> dg.Material
             "dagster/row_count": sum(one.tickets for one in done),
             "comments": sum(one.comments for one in done),
             "changes": sum(one.changes for one in done),
+            "articles": sum(one.articles for one in done),
             "rows_changed": sum(one.rows_changed for one in done),
             "duplicates_linked": report.duplicates,
             "quarantined": records,
             "warnings": sum(len(one.warnings) for one in done),
-            "sources": _table(("source", "tickets", "comments", "rows changed"), rows),
+            "sources": _table(("source", "tickets", "comments", "articles", "rows changed"), rows),
         },
         check_results=[
             dg.AssetCheckResult(

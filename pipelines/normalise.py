@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from connectors.warehouse import aliases, loading, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
+from pipelines.normalise_articles import ArticleReport, ArticleTransform
 from pipelines.people import PeopleLoader
 from transforms.model import Batch, DataWarning, RawRecord
 from transforms.rows import Keys, Origin, TicketRows, ticket_rows
@@ -39,6 +40,8 @@ class SourceTransform:
     """Raw records of whole tickets, and the reference records, as a batch of the model."""
     versioned_streams: frozenset[str] = frozenset()
     """Streams of which every version is given, not only the latest: their history lies in the differences."""
+    articles: ArticleTransform | None = None
+    """The source's knowledge base, where it has one."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class NormaliseReport:
     tickets: int = 0
     comments: int = 0
     changes: int = 0
+    articles: int = 0
     quarantined: int = 0
     rows_changed: int = 0
     warnings: list[DataWarning] = field(default_factory=list)
@@ -62,6 +66,13 @@ class NormaliseReport:
         self.quarantined += len(batch.rejected)
         self.rows_changed += rows_changed
         self.warnings.extend(batch.warnings)
+
+    def add_articles(self, done: ArticleReport) -> None:
+        """Adds up what was made of the knowledge base."""
+        self.articles += done.articles
+        self.quarantined += done.quarantined
+        self.rows_changed += done.rows_changed
+        self.warnings.extend(done.warnings)
 
 
 @dataclass(frozen=True, slots=True)

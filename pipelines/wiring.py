@@ -27,6 +27,7 @@ from connectors.zendesk.helpdesk import ZendeskHelpdesk
 from connectors.zendesk.source import ZendeskSource
 from pipelines.escalate import Destination
 from pipelines.normalise import SourceTransform
+from pipelines.normalise_articles import ArticleTransform
 from pipelines.normalise_mail import MailTransform
 from pipelines.settings import (
     ClientSettings,
@@ -43,7 +44,7 @@ from pipelines.settings import (
     SourceSettings,
     ZendeskSettings,
 )
-from transforms import file_export, freshdesk, zendesk
+from transforms import file_export, freshdesk, freshdesk_articles, zendesk, zendesk_articles
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
 from transforms.threads import ThreadPolicy
@@ -182,6 +183,11 @@ def _zendesk(
                 priority_map=source.priority_map,
                 base_url=source.agent_address(),
             ),
+            articles=ArticleTransform(
+                zendesk_articles.VERSION,
+                ("article_categories", "article_sections", "user_segments"),
+                zendesk_articles.normalise_articles,
+            ),
         ),
     )
 
@@ -209,6 +215,13 @@ def _freshdesk(
                 base_url=source.agent_address(),
             ),
             frozenset({"tickets"}),
+            articles=ArticleTransform(
+                freshdesk_articles.VERSION,
+                ("article_categories", "article_folders"),
+                lambda records: freshdesk_articles.normalise_articles(
+                    records, base_url=source.agent_address()
+                ),
+            ),
         ),
     )
 

@@ -14,6 +14,7 @@ from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     agent,
+    article,
     attachment,
     comment,
     contact,
@@ -181,6 +182,7 @@ def _repoint_person(connection: Connection, loser_key: str, winner_key: str) -> 
         ticket.c.requester_key,
         comment.c.author_key,
         ticket_change.c.actor_key,
+        article.c.author_key,
         entity_alias.c.entity_key,
     ):
         _repoint(connection, column, loser_key, winner_key)
