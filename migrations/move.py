@@ -20,7 +20,7 @@ from connectors.warehouse import aliases, ledger, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from migrations.plan import REFUSED
-from transforms.mail import parse
+from transforms.mail import ParsedMail, parse
 
 Row = dict[str, Any]
 
@@ -180,13 +180,14 @@ def attachments_of(
         mail = parse(record)
         files = tuple(
             ImportedAttachment(
-                attachment.file_name,
+                attachment.safe_name,
                 attachment.media_type,
                 attachment.content,
-                attachment.sha256 or "",
+                attachment.sha256,
             )
-            for attachment in getattr(mail, "attachments", ())
-            if attachment.content is not None
+            for attachment in (
+                (*mail.attachments, *mail.embedded) if isinstance(mail, ParsedMail) else ()
+            )
         )
         if files:
             found[record.remote_id] = files

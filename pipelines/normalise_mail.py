@@ -22,7 +22,7 @@ from transforms.threads import MailHeaders, Placement, ThreadIndex, ThreadPolicy
 
 STREAM = "mails"
 
-VERSION = "mail-1"
+VERSION = "mail-2"
 
 TICKETS_PER_BATCH = 300
 """Conversations built and written in one transaction; each holds whole mails in memory."""

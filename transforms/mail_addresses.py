@@ -7,8 +7,10 @@ import re
 
 from transforms.mail_headers import MailAddress, decode_text, unfold
 
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"\\]+@[^\s<>(),;:\"\\]+")
-_QUOTED_LOCAL = re.compile(r"\"(?:[^\"\\]|\\.)*\"@[^\s<>(),;:\"\\]+")
+_DOMAIN = r"(?:\[[^\s\[\]<>]{1,100}\]|[^\s<>()\[\],;:\"\\]+)"
+_ADDRESS = re.compile(rf"[^\s<>()\[\],;:\"\\]+@{_DOMAIN}")
+_QUOTED_LOCAL = re.compile(rf"\"(?:[^\"\\]|\\.)*\"@{_DOMAIN}")
+_COMMENT = re.compile(r"\(((?:[^()\\]|\\.)*)\)")
 _WORD = re.compile(r"=\?[^?\s]*\?[bBqQ]\?[^?]*\?=")
 WORD_LIMIT = 1_000
 """RFC 2047 allows 75 letters to an encoded word; real ones are longer, endless ones are hostile."""
@@ -41,9 +43,9 @@ def _split(text: str) -> list[str]:
     pieces: list[str] = []
     current: list[str] = []
     in_quotes = in_angle = False
-    depth = 0
-    index = 0
-    has_closing_quote = text.count('"') % 2 == 0
+    mailbox = ""
+    depth = index = opened = 0
+    has_closing_quote = (text.count('"') - text.count('\\"')) % 2 == 0
     last_closing = text.rfind(")")
     while index < len(text):
         letter = text[index]
@@ -68,19 +70,43 @@ def _split(text: str) -> list[str]:
         elif depth:
             pass
         elif letter == "<":
+            if "@" in mailbox and _begins_another(text, index, mailbox):
+                # `A <a@x.example> B <b@x.example>`: the comma between two mailboxes is missing.
+                whole = "".join(current)
+                cut = whole.rindex(">") + 1
+                pieces.append(whole[:cut])
+                current = [whole[cut:]]
+            mailbox = ""
+            opened = index
             in_angle = True
         elif letter == ">":
+            if in_angle:
+                mailbox = text[opened : index - 1]
             in_angle = False
         elif letter == ":" and not in_angle and _is_group("".join(current)):
             current = []
             continue
         elif letter in ",;" and not in_angle:
             pieces.append("".join(current))
-            current = []
+            current, mailbox = [], ""
             continue
         current.append(letter)
     pieces.append("".join(current))
-    return [piece for piece in (each.strip() for each in pieces) if piece]
+    return [piece for each in pieces for piece in _without_comma(each.strip())]
+
+
+def _without_comma(piece: str) -> list[str]:
+    """Bare addresses that only blanks keep apart, each for itself; any other entry as it is, blank ones left out."""
+    words = piece.split()
+    if len(words) > 1 and all(map(_ADDRESS.fullmatch, words)):
+        return words
+    return [piece] if piece else []
+
+
+def _begins_another(text: str, start: int, mailbox: str) -> bool:
+    """Whether another address than `mailbox` stands in the angle that opens before `start`."""
+    inside = text[start : start + ENTRY_LIMIT].partition(">")[0]
+    return "@" in inside and normalise_address(inside) != normalise_address(mailbox)
 
 
 def _end_of_word(text: str, start: int) -> int:
@@ -100,6 +126,7 @@ def _is_group(before: str) -> bool:
 def _entry(piece: str, charset: str | None) -> MailAddress:
     before, angle, after = _last_angle(piece)
     if angle is not None:
+        angle = _without_comments(angle)
         inside = decode_text(angle, charset) if "=?" in angle else decode_text(angle)
         address = _address_in(inside)
         name = _name(before, charset) or _name(after, charset)
@@ -109,14 +136,19 @@ def _entry(piece: str, charset: str | None) -> MailAddress:
             return MailAddress(name, normalise_address(inside) if " " not in inside else "")
         return MailAddress(name, address)
     text = decode_text(piece, charset).translate(_FULL_WIDTH)
-    address = _address_in(text)
+    address = _address_in(_without_comments(text)) or _address_in(text)
     if not address:
         return MailAddress(_name(piece, charset), "")
-    comments = re.findall(r"\(((?:[^()\\]|\\.)*)\)", piece)
+    comments = _COMMENT.findall(piece)
     name = _name(comments[-1], charset) if comments else ""
-    rest = re.sub(r"\((?:[^()\\]|\\.)*\)", "", text[:ENTRY_LIMIT])
-    rest = _ADDRESS.sub("", rest, count=1).strip(" \"'<>")
+    rest = _COMMENT.sub("", text[:ENTRY_LIMIT])
+    rest = _QUOTED_LOCAL.sub("", rest, count=1) if '"@' in rest else rest
+    rest = _ADDRESS.sub("", rest, count=1).strip(" \"'<>[]")
     return MailAddress(name or rest, address)
+
+
+def _without_comments(text: str) -> str:
+    return _COMMENT.sub("", text[:ENTRY_LIMIT]) if "(" in text else text
 
 
 def _last_angle(piece: str) -> tuple[str, str | None, str]:
@@ -124,6 +156,8 @@ def _last_angle(piece: str) -> tuple[str, str | None, str]:
     start = piece.rfind("<")
     if start < 0:
         return piece, None, ""
+    if start and piece[start - 1] == "<":
+        return piece[: start - 1], piece[start + 1 :].partition(">")[0].strip(), ""
     inside, _, after = piece[start + 1 :].partition(">")
     return piece[:start], inside.strip(), after
 

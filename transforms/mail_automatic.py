@@ -8,10 +8,10 @@ Source: RFC 3834 (Auto-Submitted), RFC 3464 (delivery reports), RFC 2919/2369 (l
 
 import re
 from collections.abc import Callable, Sequence
-from email.message import Message
 from typing import Literal
 
 from transforms.mail_headers import MailAddress, parse_ids, parse_message_id
+from transforms.mail_mime import Part
 from transforms.mail_parts import MailBody
 
 Kind = Literal["person", "auto_reply", "bounce", "bulk"]
@@ -30,32 +30,60 @@ _DISCUSSION_MARKS = (
 )
 """Headers of lists that people write to; newsletters have List-Unsubscribe without them."""
 
-_MAILER = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon|mdaemon|mail\.daemon)(?:@|$)", re.I)
-_BOUNCE_SUBJECT = re.compile(
-    r"undeliver|undelivered|delivery (?:status|failure|has failed|report)|delivery.*fail"
-    r"|returned mail|mail (?:delivery|system error)|failure notice|could not be delivered"
-    r"|nicht zustellbar|unzustellbar|teslim edilemedi|iletilemedi|non remis",
+_MAILER = re.compile(
+    r"^(?:mailer-?daemon|postmaster|mail-daemon|mdaemon|mail\.daemon|mail delivery (?:sub)?system)(?:@|$)",
     re.I,
 )
+_NO_REPLY = re.compile(r"^(?:no-?_?reply|do-?not-?reply)\b", re.I)
+_BOUNCE_SUBJECT = re.compile(
+    r"undeliver|undelivered|delivery (?:status|failure|has failed|report|notification)|delivery.*fail"
+    r"|returned mail|mail (?:delivery|system error)|failure notice|(?:could|can) ?not be delivered"
+    r"|nicht zustellbar|unzustellbar|teslim edilemedi|iletilemedi|non remis|[ée]chec de (?:la )?remise"
+    r"|no se (?:ha podido|pudo|puede) entregar|no entregado|n[ãa]o (?:p[ôo]de ser )?entregue|mancata consegna"
+    r"|onbestelbaar|niet bezorgd|nie dostarczon|недоставлен|не доставлен"
+    r"|メールエラー|配信.{0,6}(?:でき|失敗)|配送エラー|退信|投递失败|未能送达|無法傳遞",
+    re.I,
+)
+_BOUNCE_TEXT = re.compile(
+    r"(?:could|can|was|were)(?: ?not|n't) (?:be )?delivered|unable to deliver|delivery (?:has )?failed"
+    r"|undeliverable|permanent (?:fatal )?error|mailbox (?:is )?full|over ?quota|user unknown|unknown user"
+    r"|no such (?:user|mailbox)|address(?:es)? had (?:permanent|delivery|problems)|address rejected"
+    r"|(?:konnte|wurde) nicht zugestellt|n'a pas pu être (?:remis|distribu|livr)|no se ha podido entregar"
+    r"|teslim edilemedi|送信できませんでした|配信できませんでした|届けられませんでした|无法投递|退回",
+    re.I,
+)
+_COMPLAINT_SUBJECT = re.compile(r"complaint about message from ", re.I)
+_LOOP_SUBJECT = re.compile(r"loop alert|mail loop", re.I)
+_NOTICE = re.compile(
+    r"\\?\"(?:notification|event)Type\\?\"\s*:\s*\\?\"(?:Bounce|Complaint|Delivery)", re.I
+)
+_NOTICE_ID = re.compile(
+    r"\\?\"Message-ID\\?\"\s*,\s*\\?\"value\\?\"\s*:\s*\\?\"(<[^<>\s\"]+>)", re.I
+)
+_BOUNCE_TEXT_LIMIT = 4_000
+"""Letters at a text's start in which a mail system says why the mail came back."""
+
 _AUTO_SUBJECT = re.compile(
     r"^\W*(?:auto(?:matic)?[ -]?(?:reply|response|matische antwort)|automatische (?:antwort|r[üu]ckantwort)"
     r"|out of (?:the )?office|abwesenheit|otomatik (?:yan[ıi]t|cevap)|ofis d[ıi][şs][ıi]|vacation (?:reply|notice)"
-    r"|r[ée]ponse automatique|absence du bureau|respuesta autom[áa]tica|risposta automatica|autosvar"
-    r"|automatisch antwoord)",
+    r"|r[ée]ponse automatique|absence du bureau|respuesta autom[áa]tica|resposta autom[áa]tica"
+    r"|risposta automatica|fuori (?:sede|ufficio)|autosvar|automat(?:iskt|isk) svar|automaattinen vastaus"
+    r"|automatisch antwoord|afwezig|automatyczna odpowied|automatick[áa] odpove?[ďd]|автоответ|автоматический ответ"
+    r"|αυτόματη απάντηση|自動返信|自動応答|自动回复|自動回覆|자동 ?회신|자동 ?응답)",
     re.I,
 )
 _VIA = re.compile(r"^(?P<name>.+?)[\"']?\s+via\s+\S.*$", re.I)
-_RETURNED_ID = re.compile(r"^[>\s]*message-id:\s*(<[^<>\s]+>)", re.I | re.M)
+_RETURNED_ID = re.compile(r"^[>\s]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
 
 
 def kind_of(
-    header: Header, message: Message, sender: MailAddress | None, subject: str
+    header: Header, message: Part, sender: MailAddress | None, subject: str, body: MailBody
 ) -> tuple[Kind, str]:
     """What sort of mail it is, and the header or words that say so ("" for a person's).
 
     X-Auto-Response-Suppress alone proves nothing: it asks *us* not to answer and stands in many persons' mail.
     """
-    bounce = _bounce_sign(header, message, sender, subject)
+    bounce = _bounce_sign(header, message, sender, subject, body)
     if bounce:
         return "bounce", bounce
     auto = _auto_sign(header, subject)
@@ -65,19 +93,42 @@ def kind_of(
     return ("bulk", bulk) if bulk else ("person", "")
 
 
-def _bounce_sign(header: Header, message: Message, sender: MailAddress | None, subject: str) -> str:
-    if message.get_content_type() == "multipart/report":
-        report = str(message.get_param("report-type") or "").lower()
+def _bounce_sign(
+    header: Header, message: Part, sender: MailAddress | None, subject: str, body: MailBody
+) -> str:
+    if message.media_type == "multipart/report":
+        report = message.content_type.token("report-type").lower()
         if report != "disposition-notification":
             return f"multipart/report {report}".strip()
     if header("X-Failed-Recipients"):
         return "X-Failed-Recipients"
-    is_mailer = sender is not None and bool(_MAILER.match(sender.address or sender.name))
-    is_null = header("Return-Path").strip() == "<>"
+    if any(
+        b"action:" in report.lower() or b"feedback-type:" in report.lower()
+        for report in body.reports
+    ):
+        return "a delivery report in it"
+    is_mailer = sender is not None and any(map(_MAILER.match, (sender.address, sender.name)))
+    is_null = header("Return-Path").strip() == "<>" or header("From").strip() == "<>"
     if (is_mailer or is_null) and _BOUNCE_SUBJECT.search(subject):
         return "a mail system's report"
     if is_mailer and sender is not None and not sender.address.startswith("postmaster"):
         return "sent by a mail system"
+    return _bounce_words(header, sender, subject, body, is_null=is_null)
+
+
+def _bounce_words(
+    header: Header, sender: MailAddress | None, subject: str, body: MailBody, *, is_null: bool
+) -> str:
+    """What says that a mail without the marks of a report is one."""
+    if header("X-Amz-Sns-Message-Id") and _NOTICE.search(body.plain[:_BOUNCE_TEXT_LIMIT]):
+        return "a notice of Amazon SES"
+    if body.enclosed and _COMPLAINT_SUBJECT.match(subject):
+        return "a complaint handed on by a provider"
+    if header("X-MLServer") and _LOOP_SUBJECT.match(subject):
+        return "a list server's report"
+    is_program = sender is not None and bool(_NO_REPLY.match(sender.address)) and body.enclosed
+    if (is_null or is_program) and _BOUNCE_TEXT.search(body.text[:_BOUNCE_TEXT_LIMIT]):
+        return "its text says that a mail came back"
     return ""
 
 
@@ -106,6 +157,8 @@ def _bulk_sign(header: Header) -> str:
     submitted = header("Auto-Submitted").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return f"Auto-Submitted: {submitted}"
+    if header("X-Amz-Sns-Message-Id"):
+        return "X-Amz-Sns-Message-Id"
     if any(map(header, (*_DISCUSSION_MARKS, "In-Reply-To", "References"))):
         return ""
     precedence = header("Precedence").lower()
@@ -158,14 +211,16 @@ def bounced_ids(kind: Kind, body: MailBody) -> tuple[str, ...]:
         return ()
     ids: list[str] = []
     for message in body.enclosed:
-        found = parse_message_id(message.get("Message-ID", ""))
+        found = parse_message_id(message.get("Message-ID"))
         if found:
             ids.append(found)
-    for attachment in body.attachments:
+    for attachment in (*body.attachments, *body.embedded):
         if attachment.media_type in ("text/rfc822-headers", "message/rfc822-headers"):
             ids += _quoted_ids(attachment.content.decode("utf-8", "replace"))
     if not ids:
-        ids = _quoted_ids(body.plain or body.text)
+        ids = _quoted_ids(body.text) or _NOTICE_ID.findall(body.plain)
+    for report in body.reports:
+        ids += _quoted_ids(report.decode("utf-8", "replace"))
     return tuple(dict.fromkeys(ids))
 
 

@@ -280,7 +280,7 @@ def _comment(mail: _Mail) -> SourceComment:
         attachments=tuple(
             SourceAttachment(
                 remote_id=f"{parsed.remote_id}/{position}",
-                file_name=attachment.file_name,
+                file_name=attachment.safe_name,
                 media_type=attachment.media_type,
                 size_bytes=len(attachment.content),
                 sha256=attachment.sha256,
@@ -288,7 +288,7 @@ def _comment(mail: _Mail) -> SourceComment:
                 is_inline=attachment.is_inline,
                 content=attachment.content,
             )
-            for position, attachment in enumerate(parsed.attachments, start=1)
+            for position, attachment in enumerate((*parsed.attachments, *parsed.embedded), start=1)
         ),
     )
 

@@ -10,8 +10,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email import message_from_bytes
-from email.message import Message
 from email.utils import parsedate_tz
 
 from transforms.mail_addresses import parse_addresses
@@ -22,11 +20,15 @@ from transforms.mail_headers import (
     decode_text,
     parse_date,
     parse_ids,
+    parse_instant,
     parse_message_id,
     unfold,
 )
-from transforms.mail_parts import RAW_POLICY, MailAttachment, MailBody, parameter, read_body
+from transforms.mail_mime import Part, parse_mime, split_header
+from transforms.mail_parts import MailAttachment, MailBody, read_body
 from transforms.model import RawRecord, Rejected, utc
+from transforms.outlook.convert import NotAMailError, convert, is_outlook
+from transforms.outlook.mapi import OutlookError
 from transforms.text import clean_text
 from transforms.threads import MailHeaders
 
@@ -48,7 +50,8 @@ class ParsedMail:
     reading: plain text where the mail has it, else its HTML as text; `plain` only what was sent as plain text.
     `date_basis` says where `sent_at` comes from: `date`, `internal_date` (the server's), `received`,
     `envelope` (an mbox separator), or `none` (1970-01-01, with a warning; in a ticket it takes the time of the
-    last dated mail).
+    last dated mail). `header_date` is what the Date header says, believed or not. `attachments` are MIME parts;
+    `embedded` are files that were written into the text, wrapped in a signature or in parts that no header announces.
     """
 
     remote_id: str
@@ -63,10 +66,12 @@ class ParsedMail:
     subject: str
     sent_at: datetime
     date_basis: str
+    header_date: datetime | None
     text: str
     plain: str
     html: str | None
     attachments: tuple[MailAttachment, ...]
+    embedded: tuple[MailAttachment, ...]
     kind: Kind
     kind_reason: str
     bounced_ids: tuple[str, ...]
@@ -118,19 +123,33 @@ class ParsedMail:
 def parse(record: RawRecord) -> ParsedMail | Rejected:
     """What a mail says; never an exception.
 
-    Rejected are only a tombstone, an empty payload and bytes without a single header line. All else gives a
-    mail, with warnings where something had to be guessed.
+    Outlook's items (`.msg` files, TNEF) are read as the mails that they are. Rejected are only a tombstone, an empty
+    payload, bytes without a single header line, Outlook's items that are no mails (contacts, tasks) or too damaged.
+    All else gives a mail, with warnings where something had to be guessed.
     """
     if record.is_tombstone:
         return _rejected(record, "withdrawn by the source")
     if not record.payload.strip():
         return _rejected(record, "empty mail", str(record.location.get("problem", "")))
-    if not _HEADER_LINE.search(record.payload[:65_536]):
-        return _rejected(record, "not a mail: no header", repr(record.payload[:60]))
     warnings: list[str] = []
     payload = record.payload.lstrip()
+    if is_outlook(record.payload):
+        try:
+            converted = convert(record.payload)
+        except NotAMailError as error:
+            return _rejected(record, "no mail", str(error))
+        except OutlookError as error:
+            return _rejected(record, "Outlook item not understood", str(error))
+        except Exception as error:  # noqa: BLE001 - one item never stops a run
+            return _rejected(
+                record, "Outlook item not understood", f"{type(error).__name__}: {error}"
+            )
+        payload = converted.mail
+        warnings += converted.problems
+    elif not _HEADER_LINE.search(record.payload[:65_536]):
+        return _rejected(record, "not a mail: no header", repr(record.payload[:60]))
     try:
-        message = message_from_bytes(payload, policy=RAW_POLICY)
+        message = parse_mime(payload)
         body = read_body(message)
     except Exception as error:  # noqa: BLE001 - whatever the standard library trips over, the mail is kept
         warnings.append(f"body not understood ({type(error).__name__}), kept as plain text")
@@ -141,11 +160,10 @@ def parse(record: RawRecord) -> ParsedMail | Rejected:
         return _rejected(record, "mail not understood", f"{type(error).__name__}: {error}")
 
 
-def _plainly(payload: bytes) -> tuple[Message, MailBody]:
+def _plainly(payload: bytes) -> tuple[Part, MailBody]:
     """Headers parsed alone, the rest taken as text."""
-    head, _, rest = payload.replace(b"\r\n", b"\n").partition(b"\n\n")
-    message = message_from_bytes(head + b"\n\n", policy=RAW_POLICY)
-    text = clean_text(rest.decode("utf-8", "replace"))
+    message = split_header(payload)
+    text = clean_text(message.body.decode("utf-8", "replace"))
     return message, MailBody(text=text, plain=text)
 
 
@@ -154,31 +172,35 @@ def _rejected(record: RawRecord, reason: str, detail: str = "") -> Rejected:
     return Rejected(record.stream, record.remote_id, reason, f"{detail} ({where})".strip()[:500])
 
 
-def _parsed(record: RawRecord, message: Message, body: MailBody, warnings: list[str]) -> ParsedMail:
+def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str]) -> ParsedMail:
     def header(name: str) -> str:
-        return unfold(str(message.get(name, "")))
+        return unfold(message.get(name))
 
-    charset = parameter(message, "charset")
+    charset = header_charset(message)
 
     def addresses(name: str) -> tuple[MailAddress, ...]:
-        values = [str(value) for value in message.get_all(name, [])]
+        values = message.get_all(name)
         return tuple(entry for value in values for entry in parse_addresses(value, charset))
+
+    def first_ids(name: str) -> tuple[str, ...]:
+        # RFC 5322 §3.6: these stand once; where they stand again, the first that says something counts.
+        return next(filter(None, map(parse_ids, message.get_all(name))), ())
 
     senders = addresses("From") or addresses("Sender")
     from_ = next((each for each in senders if each.address), senders[0] if senders else None)
     cc, reply_to = addresses("Cc"), addresses("Reply-To")
     originals = (*addresses("X-Original-From"), *addresses("X-MailFrom-Original"))
     sender = true_sender(header, from_, reply_to, cc, originals)
-    subject = decode_text(str(message.get("Subject", "")), charset)
-    kind, kind_reason = kind_of(header, message, from_, subject)
+    subject = decode_text(message.get("Subject"), charset)
+    kind, kind_reason = kind_of(header, message, from_, subject, body)
     sent_at, basis = _sent_at(message, record, warnings)
     if sender is None or not sender.address:
         warnings.append("no sender address")
     return ParsedMail(
         remote_id=record.remote_id,
-        message_id=parse_message_id(str(message.get("Message-ID", ""))),
-        in_reply_to=parse_ids(str(message.get("In-Reply-To", ""))),
-        reference_ids=parse_ids(str(message.get("References", ""))),
+        message_id=next(filter(None, map(parse_message_id, message.get_all("Message-ID"))), None),
+        in_reply_to=first_ids("In-Reply-To"),
+        reference_ids=first_ids("References"),
         from_=from_,
         sender=sender,
         to=addresses("To"),
@@ -187,10 +209,12 @@ def _parsed(record: RawRecord, message: Message, body: MailBody, warnings: list[
         subject=subject,
         sent_at=sent_at,
         date_basis=basis,
+        header_date=next(filter(None, map(parse_instant, message.get_all("Date"))), None),
         text=body.text,
         plain=body.plain,
         html=body.html,
         attachments=tuple(body.attachments),
+        embedded=tuple(body.embedded),
         kind=kind,
         kind_reason=kind_reason,
         bounced_ids=bounced_ids(kind, body),
@@ -198,10 +222,22 @@ def _parsed(record: RawRecord, message: Message, body: MailBody, warnings: list[
     )
 
 
-def _sent_at(message: Message, record: RawRecord, warnings: list[str]) -> tuple[datetime, str]:
+def header_charset(message: Part) -> str | None:
+    """What 8-bit text in headers is likely to be in: the charset of the mail's first text."""
+    pending = [message]
+    while pending:
+        part = pending.pop(0)
+        label = part.content_type.token("charset")
+        if label:
+            return label
+        pending = part.parts[:10] + pending[:100]
+    return None
+
+
+def _sent_at(message: Part, record: RawRecord, warnings: list[str]) -> tuple[datetime, str]:
     """When the mail was sent, and by what: the Date header, unless it is missing, absurd or of the future."""
     arrived = list(_arrivals(message, record))
-    raw = str(message.get("Date", ""))
+    raw = message.get("Date")
     date = parse_date(raw) if raw else None
     latest = max((instant for instant, _ in arrived), default=None)
     if date is not None and (latest is None or date <= latest + FUTURE_TOLERANCE):
@@ -214,14 +250,14 @@ def _sent_at(message: Message, record: RawRecord, warnings: list[str]) -> tuple[
     return EPOCH, "none"
 
 
-def _arrivals(message: Message, record: RawRecord) -> list[tuple[datetime, str]]:
+def _arrivals(message: Part, record: RawRecord) -> list[tuple[datetime, str]]:
     found: list[tuple[datetime, str]] = []
     internal = record.location.get("internal_date")
     if isinstance(internal, str):
         with suppress(ValueError):
             found.append((utc(datetime.fromisoformat(internal)), "internal_date"))
-    for value in message.get_all("Received", [])[:1]:
-        instant = parse_date(str(value).rpartition(";")[2])
+    for value in message.get_all("Received")[:1]:
+        instant = parse_date(value.rpartition(";")[2])
         if instant is not None:
             found.append((instant, "received"))
     envelope = record.location.get("envelope")

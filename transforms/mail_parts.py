@@ -1,45 +1,31 @@
 """The body of a mail: its readable text, its HTML, its attachments.
 
-Belongs here: MIME structure, read leniently. Does not belong here: header fields, what a mail means.
+Belongs here: which part is text, which is a file. Does not belong here: where parts begin and end (`mail_mime`),
+files inside text (`mail_embedded`), header fields, what a mail means.
 
 An attachment is every leaf except text/plain and text/html parts that have no file name and are not marked
 `attachment`; an enclosed message (`message/…`) is one attachment and is not looked into.
 """
 
 import hashlib
-import io
-import quopri
 import re
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email._policybase import Compat32
-from email.generator import BytesGenerator
-from email.message import Message
+from typing import Literal
 
 from transforms.mail_charsets import codec_of, decode_bytes
-from transforms.mail_headers import decode_base64, decode_text, unfold
+from transforms.mail_embedded import EmbeddedFile, signed_content, take_files
+from transforms.mail_headers import unfold
+from transforms.mail_mime import Part, parse_mime, split_header
+from transforms.mail_parameters import parse_structured
+from transforms.outlook.mapi import OutlookError
+from transforms.outlook.mime import to_mail
+from transforms.outlook.tnef import MAGIC as TNEF_MAGIC
+from transforms.outlook.tnef import read_tnef
 from transforms.text import clean_text, html_to_text, one_line
+from transforms.text_files import safe_file_name
+from transforms.text_forms import calendar_to_text, enriched_to_text, unflow
 
-PARAMETERS_LIMIT = 10_000
-"""Letters of a Content-… header that are read: each parameter asked for costs a pass over all of them."""
-
-
-class _RawPolicy(Compat32):
-    """Gives header values as they were sent (8-bit bytes as surrogate escapes) instead of guessing at them."""
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        if name.lower().startswith("content-"):
-            value = value[:PARAMETERS_LIMIT]
-        return value.replace("\r", "").replace("\n", "")
-
-
-RAW_POLICY = _RawPolicy()
-"""The policy with which mails are parsed here; the standard ones raise on headers of real mails."""
-
-_META_CHARSET = re.compile(rb"<meta[^>]*charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.I)
-
-MAX_DEPTH = 60
-"""Parts nested deeper than this are taken as one attachment."""
+_META_CHARSET = re.compile(rb"<meta[^>]{0,500}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.I)
 
 _EXTENSIONS = {
     "text/plain": ".txt",
@@ -56,11 +42,22 @@ _EXTENSIONS = {
     "application/pdf": ".pdf",
     "application/zip": ".zip",
     "application/json": ".json",
+    "application/pgp-encrypted": ".asc",
     "application/pgp-signature": ".asc",
+    "application/pgp-keys": ".asc",
+    "application/pkcs7-mime": ".p7m",
+    "application/x-pkcs7-mime": ".p7m",
     "application/pkcs7-signature": ".p7s",
     "application/x-pkcs7-signature": ".p7s",
     "application/ms-tnef": ".dat",
 }
+_TEXTS = frozenset({"text/plain", "text/html"})
+_WRAPPED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_REPORTS = frozenset({"message/delivery-status", "message/feedback-report"})
+
+Origin = Literal["part", "guessed", "uuencode", "yenc", "signed", "tnef"]
+"""How a file hangs in its mail: as a MIME part; as a part that no header announces; written into
+the text; inside of an S/MIME signature; inside of winmail.dat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +71,28 @@ class MailAttachment:
     sha256: str
     content_id: str | None
     is_inline: bool
+    origin: Origin = "part"
+
+    @property
+    def safe_name(self) -> str:
+        """The name as one that any file system takes and that hides nothing from the reader."""
+        return safe_file_name(self.file_name, default="attachment")
 
 
 @dataclass(slots=True)
 class MailBody:
-    """What was found in a mail's body. `plain` is only what was sent as plain text."""
+    """What was found in a mail's body. `plain` is only what was sent as plain text, as it was sent."""
 
     text: str = ""
     plain: str = ""
     html: str | None = None
     attachments: list[MailAttachment] = field(default_factory=list)
-    enclosed: list[Message] = field(default_factory=list)
-    """Enclosed messages and delivery reports, for bounces."""
+    embedded: list[MailAttachment] = field(default_factory=list)
+    """Files that are no MIME parts of the mail as it was sent (see `Origin`)."""
+    enclosed: list[Part] = field(default_factory=list)
+    """Enclosed messages, their headers read, for bounces."""
+    reports: list[bytes] = field(default_factory=list)
+    """Delivery reports and complaints for machines (`message/delivery-status`, `message/feedback-report`)."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -104,168 +111,197 @@ class _Found:
             self.shown += other.shown
 
 
-def read_body(message: Message) -> MailBody:
+def read_body(message: Part) -> MailBody:
     """The body of a parsed mail; each leaf ends up in the text, the HTML or the attachments."""
-    body = MailBody()
-    found = _read(message, body, depth=0)
+    reader = _Reader()
+    found = reader.read(message)
+    body = reader.body
     body.plain = clean_text("\n".join(found.plain))
     body.html = "\n".join(found.html) if found.html else None
-    shown = (html_to_text(text) if is_html else text for is_html, text in found.shown)
-    body.text = clean_text("\n".join(text for text in shown if text.strip()))
+    shown = [html_to_text(text) if is_html else text for is_html, text in found.shown]
+    shown = [text for text in shown if text.strip()] or reader.otherwise
+    body.text = clean_text("\n".join(shown))
     return body
 
 
-def _read(part: Message, body: MailBody, depth: int) -> _Found:
-    if part.get_content_maintype() == "multipart":
-        parts = _children(part)
-        if not parts:
-            return _text(part, body, is_html=False)
-        if depth < MAX_DEPTH:
-            return _read_all(part, parts, body, depth)
-        body.warnings.append("parts nested too deeply")
-        body.attachments.append(_attachment(part, flatten(part), "message.eml"))
-        return _Found()
-    if part.get_content_maintype() == "message":
-        _enclose(part, body)
-        return _Found()
-    is_text = part.get_content_type() in ("text/plain", "text/html")
-    if is_text and not file_name(part) and _disposition(part) != "attachment":
-        return _text(part, body, is_html=part.get_content_subtype() == "html")
-    body.attachments.append(_attachment(part, content_of(part), ""))
-    return _Found()
+class _Reader:
+    """Goes through the tree of one mail, once."""
 
+    def __init__(self) -> None:
+        self.body = MailBody()
+        self.otherwise: list[str] = []
+        """What is shown where nothing else is: invitations and other texts for programs."""
+        self._origin: Origin = "part"
 
-def _read_all(part: Message, parts: list[Message], body: MailBody, depth: int) -> _Found:
-    found = _Found()
-    if part.get_content_subtype() != "alternative":
-        for each in parts:
-            found.add(_read(each, body, depth + 1))
+    def read(self, part: Part) -> _Found:
+        if part.is_guessed:
+            self.body.warnings.append("parts that no header announces")
+            outer, self._origin = self._origin, "guessed"
+            found = self._read(part)
+            self._origin, found.plain = outer, []
+        else:
+            found = self._read(part)
+        if part.stray.strip():
+            # Lines between header fields: where the blank line behind the header is missing, this is the text.
+            self.body.warnings.append("lines in the header that are no header fields")
+            stray = decode_bytes(part.stray, part.content_type.token("charset"))
+            found.shown.insert(0, (part.media_type == "text/html", stray))
         return found
-    choices = [_read(each, body, depth + 1) for each in parts]
-    readable = [choice for choice in choices if any(text.strip() for _, text in choice.shown)]
-    chosen = next(
-        (choice for choice in readable if choice.plain), readable[0] if readable else None
-    )
-    for choice in choices:
-        found.add(choice, is_shown=choice is chosen)
-    return found
 
-
-def _text(part: Message, body: MailBody, *, is_html: bool) -> _Found:
-    content = content_of(part)
-    label = parameter(part, "charset")
-    if is_html and not label:
-        match = _META_CHARSET.search(content[:4096])
-        label = match[1].decode("ascii") if match else None
-    if label and codec_of(label) is None:
-        body.warnings.append(f"unknown charset {one_line(label)[:40]}")
-    text = decode_bytes(content, label)
-    if not text.strip():
+    def _read(self, part: Part) -> _Found:
+        media_type = part.media_type
+        if media_type.startswith("multipart/"):
+            return self._multipart(part)
+        if media_type.startswith("message/"):
+            self._enclose(part)
+            return _Found()
+        if media_type in _TEXTS and disposition(part) != "attachment" and not file_name(part):
+            return self._text(part)
+        content = part.content
+        self._attach(part, content)
+        if content.startswith(TNEF_MAGIC) and self._origin != "tnef":
+            return self._unpacked(content)
+        if media_type in _WRAPPED and self._origin != "signed":
+            return self._signed(content)
+        if media_type in ("text/enriched", "text/richtext", "text/calendar"):
+            return self._other_text(part, content)
         return _Found()
-    return (
-        _Found(html=[text], shown=[(True, text)])
-        if is_html
-        else _Found([text], [], [(False, text)])
-    )
+
+    def _multipart(self, part: Part) -> _Found:
+        if part.is_uncut:
+            self.body.warnings.append("parts nested too deeply")
+            self._attach(part, part.body, default_name="message.eml")
+            return _Found()
+        if not part.parts:
+            self.body.warnings.append("a multipart without parts")
+            return _Found(shown=self._text(part).shown)
+        found = _Found()
+        if part.media_type != "multipart/alternative":
+            for each in part.parts:
+                found.add(self.read(each))
+            return found
+        choices = [self.read(each) for each in part.parts]
+        readable = [choice for choice in choices if any(text.strip() for _, text in choice.shown)]
+        chosen = next(
+            (choice for choice in readable if choice.plain), readable[0] if readable else None
+        )
+        for choice in choices:
+            found.add(choice, is_shown=choice is chosen)
+        return found
+
+    def _text(self, part: Part) -> _Found:
+        content = part.content
+        is_html = part.media_type == "text/html"
+        text = self._decoded(content, part.content_type.token("charset"), is_html=is_html)
+        if not text.strip():
+            return _Found()
+        if is_html:
+            return _Found(html=[text], shown=[(True, text)])
+        shown, files = take_files(text, content)
+        for each in files:
+            self.body.embedded.append(_embedded(each))
+        if part.content_type.token("format").lower() == "flowed":
+            shown = unflow(shown, is_delsp=part.content_type.token("delsp").lower() == "yes")
+        return _Found([text], [], [(False, shown)])
+
+    def _decoded(self, content: bytes, label: str, *, is_html: bool = False) -> str:
+        if is_html and not label:
+            match = _META_CHARSET.search(content[:4096])
+            label = match[1].decode("ascii") if match else ""
+        if label and codec_of(label) is None:
+            self.body.warnings.append(f"unknown charset {one_line(label)[:40]}")
+        return decode_bytes(content, label)
+
+    def _other_text(self, part: Part, content: bytes) -> _Found:
+        """Formatted text and invitations: files too, and what a person reads where nothing else is readable."""
+        text = self._decoded(content, part.content_type.token("charset"))
+        is_calendar = part.media_type == "text/calendar"
+        readable = calendar_to_text(text) if is_calendar else enriched_to_text(text)
+        if readable and disposition(part) != "attachment":
+            self.otherwise.append(readable)
+        return _Found()
+
+    def _signed(self, content: bytes) -> _Found:
+        """The mail inside of an S/MIME signature that wraps it; nothing of one that is encrypted."""
+        inner = signed_content(content)
+        if inner is None:
+            return _Found()
+        outer, self._origin = self._origin, "signed"
+        found = self.read(parse_mime(inner))
+        self._origin = outer
+        return _Found([], found.html, found.shown)
+
+    def _unpacked(self, content: bytes) -> _Found:
+        """The files in winmail.dat, and its text, which is shown where the mail has none of its own."""
+        try:
+            item = read_tnef(content)
+            inner = parse_mime(to_mail(item))
+        except OutlookError as error:
+            self.body.warnings.append(f"winmail.dat not unpacked: {error}")
+            return _Found()
+        self.body.warnings += dict.fromkeys(f"winmail.dat: {each}" for each in item.all_problems())
+        outer, self._origin = self._origin, "tnef"
+        found = self.read(inner)
+        self._origin = outer
+        self.otherwise += (html_to_text(text) if is_html else text for is_html, text in found.shown)
+        return _Found([], found.html, [])
+
+    def _enclose(self, part: Part) -> None:
+        """Takes an enclosed message as one attachment, and keeps it for who looks for a bounced mail's id."""
+        content = part.content
+        if part.media_type in _REPORTS:
+            self.body.reports.append(content)
+        elif part.media_type in ("message/rfc822", "message/global", "message/partial"):
+            self.body.enclosed.append(parse_header(content))
+        self._attach(part, content, default_name="message.eml")
+
+    def _attach(self, part: Part, content: bytes, default_name: str = "") -> None:
+        name = file_name(part)
+        extension = _EXTENSIONS.get(part.media_type, ".bin")
+        content_id = one_line(unfold(part.get("content-id"))).strip("<> ")
+        files = self.body.attachments if self._origin == "part" else self.body.embedded
+        files.append(
+            MailAttachment(
+                file_name=name or default_name or f"attachment{extension}",
+                is_named=bool(name),
+                media_type=part.media_type,
+                content=content,
+                sha256=hashlib.sha256(content).hexdigest(),
+                content_id=content_id or None,
+                is_inline=disposition(part) != "attachment" and bool(content_id),
+                origin=self._origin,
+            )
+        )
 
 
-def _enclose(part: Message, body: MailBody) -> None:
-    """Takes an enclosed message as one attachment, and keeps it for who looks for a bounced mail's id."""
-    inner = _children(part)
-    content = b"\n".join(flatten(each) for each in inner) if inner else content_of(part)
-    if inner and _encoding(part) in ("base64", "quoted-printable"):
-        decode = decode_base64 if _encoding(part) == "base64" else quopri.decodestring
-        content = decode(content)
-        inner = [message_from_bytes(content, policy=RAW_POLICY)]
-    body.enclosed += inner
-    body.attachments.append(_attachment(part, content, "message.eml"))
+def parse_header(content: bytes) -> Part:
+    """An enclosed message's header; blank lines before it are passed over."""
+    return split_header(content.lstrip(b"\r\n"))
 
 
-def _attachment(part: Message, content: bytes, default_name: str) -> MailAttachment:
-    name = file_name(part)
-    media_type = part.get_content_type()
-    content_id = one_line(unfold(part.get("Content-ID", ""))).strip("<> ")
+def _embedded(file: EmbeddedFile) -> MailAttachment:
     return MailAttachment(
-        file_name=name or default_name or f"attachment{_EXTENSIONS.get(media_type, '.bin')}",
-        is_named=bool(name),
-        media_type=media_type,
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
-        content_id=content_id or None,
-        is_inline=_disposition(part) != "attachment" and bool(content_id),
+        file_name=file.file_name or "attachment.bin",
+        is_named=bool(file.file_name),
+        media_type="application/octet-stream",
+        content=file.content,
+        sha256=hashlib.sha256(file.content).hexdigest(),
+        content_id=None,
+        is_inline=False,
+        origin=file.encoding,
     )
 
 
-def content_of(part: Message) -> bytes:
-    """The decoded bytes of a leaf."""
-    inner = _children(part)
-    if inner:
-        return b"\n".join(flatten(each) for each in inner)
-    # get_payload() would decode 8-bit text by its label, with losses where the label is wrong.
-    payload = part._payload  # type: ignore[attr-defined]
-    data = text_bytes(payload if isinstance(payload, str) else "")
-    encoding = _encoding(part)
-    if encoding == "quoted-printable":
-        return quopri.decodestring(data)
-    if encoding == "base64":
-        return decode_base64(data)
-    if encoding in ("x-uuencode", "uuencode", "uue", "x-uue"):
-        decoded = part.get_payload(decode=True)
-        return decoded if isinstance(decoded, bytes) else data
-    return data
-
-
-def _children(part: Message) -> list[Message]:
-    payload = part.get_payload()
-    return (
-        [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
-    )
-
-
-def text_bytes(text: str) -> bytes:
-    """The bytes of text that the parser gave."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
-
-
-def flatten(message: Message) -> bytes:
-    """The bytes of an enclosed message, as near to the original as the parser kept them."""
-    out = io.BytesIO()
-    try:
-        BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(message)
-    except (UnicodeError, ValueError, TypeError, LookupError, AttributeError, IndexError):
-        head = "".join(f"{name}: {value}\n" for name, value in message.raw_items())
-        return text_bytes(head) + b"\n" + content_of(message)
-    return out.getvalue()
-
-
-def file_name(part: Message) -> str:
-    """The decoded name of a part, "" where it has none; path separators and control characters are no names."""
-    name = parameter(part, "filename", "content-disposition") or parameter(part, "name")
+def file_name(part: Part) -> str:
+    """The decoded name of a part, "" where it has none, as sent."""
+    raw = part.get("content-disposition")
+    name = parse_structured(raw).text("filename") if raw else None
+    if not name and part.content_type.raw_parameters:
+        name = part.content_type.text("name")
     return one_line(name)[:255] if name else ""
 
 
-def parameter(part: Message, name: str, header: str = "content-type") -> str | None:
-    """A parameter of a header, decoded from RFC 2231, RFC 2047 (not allowed there, but common) or 8-bit text."""
-    try:
-        value = part.get_param(name, header=header)
-    except (ValueError, IndexError, TypeError, LookupError, AttributeError):
-        match = re.search(rf"{name}\*?=\"?([^\";]+)", unfold(part.get(header, "")), re.I)
-        value = match[1] if match else None
-    if isinstance(value, tuple):
-        charset, _, text = value
-        try:
-            return decode_bytes(text.encode("latin-1"), charset)
-        except UnicodeEncodeError:
-            return decode_text(text, charset)
-    return decode_text(value) if value else None
-
-
-def _disposition(part: Message) -> str:
-    return unfold(part.get("Content-Disposition", "")).partition(";")[0].strip().lower()
-
-
-def _encoding(part: Message) -> str:
-    return unfold(part.get("Content-Transfer-Encoding", "")).partition(";")[0].strip(" '\"").lower()
+def disposition(part: Part) -> str:
+    """`attachment`, `inline`, …; "" where the part does not say."""
+    raw = part.get("content-disposition")
+    return raw.partition(";")[0].strip().lower() if raw else ""

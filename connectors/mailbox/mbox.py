@@ -7,6 +7,7 @@ Belongs here: which files are read from where. Does not belong here: how mails a
 import glob
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ SAMPLES = 16
 """Places spread over a file that are compared to see that its known part is still the same."""
 
 SAMPLE_BYTES = 4096
+
+_HEADER = re.compile(rb"[!-9;-~]{1,200}:")
 
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -236,8 +239,7 @@ def _refuse_other_formats(path: Path, head: bytes) -> None:
     first = text.split(b"\n", 1)[0]
     if not text or first.startswith((b"From ", b">From ")):
         return
-    name, colon, _ = first.partition(b":")
-    if not colon or b" " in name or not name.isascii():
+    if not _HEADER.match(first):
         raise ConfigurationError(
             f"{path} is no mbox file: it begins with {first[:40]!r} instead of a line `From …`"
         )
