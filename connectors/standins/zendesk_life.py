@@ -6,6 +6,7 @@ here: HTTP, limits. Acts take effect at the stand-in's now; take `zendesk.lock` 
 
 import random
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from connectors.standins.zendesk import ZendeskStandin
 from connectors.standins.zendesk_compose import Composer
@@ -80,8 +81,16 @@ class Life:
         with self._zendesk.lock:
             at = self._zendesk.now()
             for number in ticket_ids:
-                self._update(number, {"additional_tags": ["bulk"]}, at_second=int(at.timestamp()))
+                self._update(number, {"additional_tags": [f"bulk-{at:%H%M%S}"]}, at)
         return int(at.timestamp())
+
+    def changeable(self, most: int) -> list[int]:
+        """Ids of tickets that an agent may change now."""
+        with self._zendesk.lock:
+            rows = (
+                row for row in self._state.tickets if row["status"] not in ("deleted", "closed")
+            )
+            return sorted(row["id"] for row in rows)[:most]
 
     def redact(self, ticket_id: int, comment_id: int) -> None:
         """Takes words out of an earlier comment: a new audit tells so, the comment's own event stays in its place."""
@@ -189,10 +198,14 @@ class Life:
         row |= {"name": word, "updated_at": now}
         self._state.record(name, **{name: row})
 
-    def _update(self, number: int, body: Row, at_second: int | None = None) -> None:
+    def _update(self, number: int, body: Row, at: datetime | None = None) -> None:
+        """One update, dated now or `at`, for many within one second."""
         entry = self._composer.updated(self._row(number), body)
-        for event in entry["events"] if at_second is not None else ():
-            event["timestamp"] = at_second
+        if at is not None:
+            second = {"updated_at": iso(at), "generated_timestamp": int(at.timestamp())}
+            entry["ticket"] |= second
+            for event in entry["events"]:
+                event |= {"timestamp": int(at.timestamp()), "created_at": iso(at)}
         self._state.record("ticket", **entry)
 
     def _add_event(self, ticket_id: int, children: list[Row], row: Row | None = None) -> None:
