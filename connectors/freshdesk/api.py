@@ -42,18 +42,6 @@ class Listing:
     server_time: datetime
 
 
-def endpoint_class(method: str, path: str) -> str:
-    """Which of Freshdesk's budgets a request uses: lists of tickets and of contacts have their own.
-
-    Source: support.freshdesk.com, article 225439 (limits per plan).
-    """
-    if method == "GET" and path.rstrip("/").endswith("/api/v2/tickets"):
-        return "tickets list"
-    if method == "GET" and path.rstrip("/").endswith("/api/v2/contacts"):
-        return "contacts list"
-    return "other"
-
-
 @dataclass(frozen=True, slots=True)
 class Children:
     """What hangs on a ticket. None: not known, the ticket is no longer there."""

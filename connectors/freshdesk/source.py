@@ -9,7 +9,9 @@ from typing import Any
 
 from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
 from connectors.errors import ConfigurationError, ConnectorError
-from connectors.freshdesk.api import FreshdeskApi, endpoint_class
+from connectors.freshdesk import articles
+from connectors.freshdesk.api import FreshdeskApi
+from connectors.freshdesk.limits import ACCOUNT, endpoint_class, limits_of
 from connectors.freshdesk.lists import WHOLE_LISTS, pull_contacts, pull_ratings, pull_whole
 from connectors.freshdesk.reconcile import fetch, inventory, newest
 from connectors.freshdesk.tickets import pull_tickets
@@ -31,16 +33,24 @@ class FreshdeskSource:
         with_archive: whether tickets that no list gives are looked for in the archive, once.
         policy: how patient the session is.
         now: aware UTC now.
-        session_options: `clock`, `sleep`, `wall_clock` of `PolicySession`, for tests.
+        session_options: `budgets` of `PolicySession`, which all that share the key give; `time_scale`, `clock`,
+            `sleep`, `wall_clock` of it, for tests.
 
     Raises:
         ConfigurationError: neither `domain` nor `base_url` is given.
     """
 
-    streams: Sequence[str] = (*WHOLE_LISTS, "contacts", "tickets", "satisfaction_ratings")
+    streams: Sequence[str] = (
+        *WHOLE_LISTS,
+        "contacts",
+        "tickets",
+        "satisfaction_ratings",
+        *articles.STREAMS,
+    )
     volatile_fields: Mapping[str, Sequence[str]] = {
         "agents": ("available", "available_since", "last_active_at"),
         "tickets": ("missing_since",),
+        **articles.VOLATILE,
     }
     reconciled_streams: Sequence[str] = ("tickets",)
 
@@ -66,9 +76,12 @@ class FreshdeskSource:
             label=label or f"freshdesk account {address.partition('://')[2]}",
             policy=policy,
             classify=endpoint_class,
+            limits=limits_of,
+            account_class=ACCOUNT,
             **session_options,
         )
         self._api = FreshdeskApi(self.session, now)
+        self._solutions = articles.Solutions(self._api, now)
         self._start = start.astimezone(UTC)
         self._with_archive = with_archive
         self._now = now
@@ -88,6 +101,8 @@ class FreshdeskSource:
             return pull_tickets(self._api, cursor, self._start, with_archive=self._with_archive)
         if stream == "satisfaction_ratings":
             return pull_ratings(self._api, cursor, self._start, self._now)
+        if stream in articles.STREAMS:
+            return self._solutions.pull(stream, cursor)
         raise ValueError(f"Freshdesk has no stream {stream!r}; it has {', '.join(self.streams)}")
 
     def inventory(self, stream: str) -> Iterator[Sequence[Listed]]:

@@ -32,6 +32,7 @@ from connectors.standins.freshdesk_account import (
     Record,
     stamp,
 )
+from connectors.standins.freshdesk_solutions import Solutions
 from connectors.standins.freshdesk_writes import FreshdeskWrites, invalid
 from connectors.standins.server import (
     RateLimit,
@@ -121,6 +122,7 @@ class FreshdeskStandin(StandIn):
         self.writes = FreshdeskWrites(
             self.account, self.ledger, next(iter(self.account.agents), None)
         )
+        self.solutions = Solutions(data or {}, now, self._page)
         self.last_page = last_page
         self.includes_own_second = includes_own_second
         self.list_has_attachments = list_has_attachments
@@ -164,6 +166,8 @@ class FreshdeskStandin(StandIn):
             ),
             Route("contacts_list", "GET", r"/api/v2/contacts", self._counted(self._contacts)),
             Route("companies", "GET", r"/api/v2/companies", self._whole(self.account.companies)),
+            Route("company", "GET", r"/api/v2/companies/(?P<id>\d+)", self._counted(self._company)),
+            *self.solutions.routes(self._counted),
             Route("me", "GET", r"/api/v2/agents/me", self._counted(self._me)),
             Route("agents", "GET", r"/api/v2/agents", self._whole(self.account.agents)),
             Route("groups", "GET", r"/api/v2/groups", self._whole(self.account.groups)),
@@ -217,7 +221,7 @@ class FreshdeskStandin(StandIn):
         total = self._budgets[""].take(cost=cost)
         own = self._budgets.get(route.name)
         allowances = [total] if own is None else [total, own.take()]
-        self._used = (allowances[-1].limit, allowances[-1].remaining, cost)
+        self._used = (total.limit, total.remaining, cost)
         late = max(one.retry_after_seconds for one in allowances)
         if all(one.is_allowed for one in allowances):
             return None
@@ -458,6 +462,10 @@ class FreshdeskStandin(StandIn):
             return _refusal(request, _PAGING) or self._page(request, rows, _json)
 
         return self._counted(answer)
+
+    def _company(self, request: Request) -> Response:
+        company = self.account.companies.get(int(request.params["id"]))
+        return Response(404) if company is None else Response.json(company)
 
     def _fields(self, request: Request) -> Response:
         return _refusal(request, {"type"}) or Response.json(self.account.fields)
