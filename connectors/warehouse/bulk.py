@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, Table, and_, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from connectors.warehouse.types import SafeText, safe_text
+
 BATCH_ROWS = 2_000
 """Rows per statement; bounds memory, far beyond the point where a larger batch gains anything."""
 
@@ -107,15 +109,16 @@ def _upsert_sqlite(
     """One statement for all rows; their values are prepared column by column, which costs a third of the usual way."""
     statement = _on_conflict(sqlite.insert(table), table, key, names)
     compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
-    processors = [_bind_processor(table.c[name], connection) for name in compiled.positiontup]
-    prepared = [
-        tuple(
-            process(row[name])
-            for name, process in zip(compiled.positiontup, processors, strict=True)
-        )
-        for row in values
-    ]
-    result = connection.exec_driver_sql(str(compiled), prepared, execution_options=_COUNT_ROWS)
+    prepared = zip(
+        *(
+            _prepared(table.c[name], [row[name] for row in values], connection)
+            for name in compiled.positiontup
+        ),
+        strict=True,
+    )
+    result = connection.exec_driver_sql(
+        str(compiled), list(prepared), execution_options=_COUNT_ROWS
+    )
     return max(result.rowcount, 0)
 
 
@@ -149,6 +152,14 @@ def _upsert_postgresql(
     changed = connection.execute(statement, execution_options=_COUNT_ROWS).rowcount
     connection.exec_driver_sql(f"DROP TABLE {staging}")
     return max(changed, 0)
+
+
+def _prepared(column: Column[Any], values: list[Any], connection: Connection) -> list[Any]:
+    """A column's values as the driver takes them."""
+    if isinstance(column.type, SafeText):
+        return [value if value is None else safe_text(str(value)) for value in values]
+    process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return values if process is None else [process(value) for value in values]
 
 
 def _bind_processor(column: Column[Any], connection: Connection) -> Callable[[Any], Any]:
