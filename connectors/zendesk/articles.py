@@ -7,7 +7,8 @@ means (`transforms.zendesk_articles`).
   gets past a second with more rows than a page. Then, and every `SWEEP_EVERY`, the whole list is walked instead.
 - The export tells nothing of archived or deleted articles: what a walk of the whole list no longer has is asked for
   once more, and is a tombstone where the answer is 404.
-- Translations and attachments cost a call each, so they are read for changed articles only.
+- Translations and attachments cost a call each, so they are read for changed articles; and, since nothing says that a
+  change of theirs moves their article's time, for all articles once per `AGAIN_EVERY`.
 - Whatever the source's start, the knowledge base is read whole: an article of 2015 is still read today.
 
 Source: Zendesk developer documentation, "Understanding incremental article exports", "Articles", "Translations",
@@ -44,6 +45,7 @@ EVERY = timedelta(hours=1)
 """How often the reference lists are read, and a Help Center that is not there is looked for."""
 SWEEP_EVERY = timedelta(hours=6)
 """How often the whole list of articles is walked."""
+AGAIN_EVERY = timedelta(days=1)
 EXPORT_ROWS = 1_000
 """Most rows of an export's page; so many of one second and it cannot get on."""
 LIST_ROWS = 100
@@ -128,20 +130,22 @@ class HelpCenter:
         """First what changed, then, where it is due, the whole list."""
         known: dict[str, str] = dict(state.get("known") or {})
         start = int(state.get("start_time") or 0)
-        swept_at = state.get("swept_at")
+        swept_at, again_at = state.get("swept_at"), state.get("again_at")
         if not state.get("sweep"):
-            is_first = not start and not known
+            if not start and not known:
+                # The first export is the whole list itself.
+                swept_at = again_at = _text(self._now())
             for records, place, is_last, is_stuck in self._changed(start, known):
-                if is_last and is_first and not is_stuck:
-                    swept_at = _text(self._now())
                 sweeps = is_last and (is_stuck or not self._is_recent(swept_at, SWEEP_EVERY))
                 behind: dict[str, Any] = {
                     "start_time": place + 1 if is_stuck else place,
                     "known": dict(known),
                     "swept_at": swept_at,
+                    "again_at": again_at,
                 }
                 if sweeps:
-                    behind["sweep"] = {"place": None, "seen": []}
+                    again = not self._is_recent(again_at, AGAIN_EVERY)
+                    behind["sweep"] = {"place": None, "seen": [], "again": again}
                 yield records, behind, is_last and not sweeps
                 state = behind
             if not state.get("sweep"):
@@ -168,17 +172,18 @@ class HelpCenter:
 
     def _swept(self, state: Mapping[str, Any], known: dict[str, str]) -> Iterator[_Step]:
         """The whole list; what it no longer has is gone."""
-        seen: dict[str, None] = dict.fromkeys(state["sweep"]["seen"])
-        place = state["sweep"]["place"]
+        sweep = dict(state["sweep"])
+        seen: dict[str, None] = dict.fromkeys(sweep["seen"])
+        place = sweep["place"]
         for rows, following in self._pages("articles", f"{_API}/articles.json", place):
             seen.update((str(row["id"]), None) for row in rows if _has_id(row))
-            for chunk, ends_page in self._whole_articles(rows, known):
+            for chunk, ends_page in self._whole_articles(rows, known, again=sweep["again"]):
                 if ends_page and following is None:
                     yield self._end_of_sweep(state, chunk, seen, known)
                     return
                 place = following if ends_page else place
-                sweep = {"place": place, "seen": [*seen]}
-                yield chunk, {**state, "known": dict(known), "sweep": sweep}, False
+                sweep |= {"place": place, "seen": [*seen]}
+                yield chunk, {**state, "known": dict(known), "sweep": dict(sweep)}, False
 
     def _end_of_sweep(
         self,
@@ -192,17 +197,21 @@ class HelpCenter:
             del known[remote_id]
         behind = {name: value for name, value in state.items() if name != "sweep"}
         behind |= {"known": dict(known), "swept_at": _text(self._now())}
+        if state["sweep"]["again"]:
+            behind["again_at"] = behind["swept_at"]
         return [*chunk, *map(_tombstone, gone)], behind, True
 
     def _whole_articles(
-        self, rows: Sequence[Any], known: dict[str, str]
+        self, rows: Sequence[Any], known: dict[str, str], *, again: bool = False
     ) -> Iterator[tuple[list[RawRecord], bool]]:
-        """(articles that changed, with what belongs to them; whether these are the page's last); at least once.
+        """(articles that changed, or all of them `again`, with what belongs to them; whether these are the page's last); at least once.
 
         `known` learns of each article no sooner than it is given.
         """
         changed = [
-            row for row in rows if not _has_id(row) or known.get(str(row["id"])) != _mark(row)
+            row
+            for row in rows
+            if again or not _has_id(row) or known.get(str(row["id"])) != _mark(row)
         ]
         for first in range(0, len(changed) or 1, ARTICLES_PER_PAGE):
             chunk = changed[first : first + ARTICLES_PER_PAGE]

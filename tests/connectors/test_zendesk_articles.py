@@ -205,6 +205,22 @@ def test_walk_when_cut_after_any_page_then_ends_with_the_same(
             assert sorted(ids(swept[: cut + 1]) + ids(rest), key=int) == sorted(ids(swept), key=int)
 
 
+def test_translation_that_moves_no_time_then_comes_with_the_next_day() -> None:
+    clock = Clock()
+    with running(knowledge([article(n, n) for n in range(1, 131)]), clock) as (zendesk, source):
+        cursor = pulled(source, None)[-1].cursor
+        zendesk.help_center.translations[77] = [{"id": 1, "locale": "tr", "title": "Yazıcı"}]
+        clock.move(help_center.SWEEP_EVERY.total_seconds())
+        cursor = pulled(source, cursor)[-1].cursor
+        clock.move(help_center.AGAIN_EVERY.total_seconds())
+        pages = pulled(source, cursor)
+        assert len(ids(pages)) == 130
+        (body,) = (json.loads(r.payload) for p in pages for r in p.records if r.remote_id == "77")
+        assert [one["locale"] for one in body["translations"]] == ["en-us", "tr"]
+        clock.move(help_center.SWEEP_EVERY.total_seconds())
+        assert ids(pulled(source, pages[-1].cursor)) == []
+
+
 def test_reference_lists_when_pulled_again_within_the_hour_then_cost_nothing() -> None:
     clock = Clock()
     with running(knowledge([article(1)]), clock) as (zendesk, source):
