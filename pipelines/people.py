@@ -37,16 +37,20 @@ class PeopleLoader:
         self.person: dict[str, str] = {}
         self.organisation: dict[str, str] = {}
         self.team: dict[str, str] = {}
+        self._agents: set[str] = set()
         self._contacts: dict[tuple[str, str], str] | None = None
         self._decisions: list[Decision] = []
 
     def load(self, connection: Connection, batch: Batch) -> int:
         """Writes those of the batch that were not seen yet in this run; returns how many rows changed."""
         changed = self._load_organisations(connection, batch.organisations)
+        new_teams = [team for team in batch.teams if team.remote_id not in self.team]
         changed += self._load_teams(connection, batch.teams)
         new = [person for person in batch.people if person.remote_id not in self.person]
         changed += self._load_contacts(connection, [p for p in new if not p.is_agent])
-        return changed + self._load_agents(connection, [p for p in new if p.is_agent])
+        changed += self._load_agents(connection, [p for p in new if p.is_agent])
+        self._agents.update(person.remote_id for person in new if person.is_agent)
+        return changed + self._load_members(connection, new_teams)
 
     def _load_contacts(self, connection: Connection, people: Sequence[SourcePerson]) -> int:
         if not people:
@@ -208,10 +212,22 @@ class PeopleLoader:
                     "client_key": self.client_key,
                     "source_key": self.source_key,
                     "name": one.name,
+                    "is_active": one.is_active,
                 }
                 for one in new
             ],
         )
+
+    def _load_members(self, connection: Connection, teams: Sequence[SourceTeam]) -> int:
+        """Who belongs to a team, where its source tells; agents alone, whoever else was once in it."""
+        members = {
+            self.team[one.remote_id]: [
+                self.person[number] for number in one.member_remote_ids if number in self._agents
+            ]
+            for one in teams
+            if one.member_remote_ids is not None
+        }
+        return loading.write_members(connection, self.client_key, members) if members else 0
 
     def _note(self, connection: Connection, result: Resolution, kind: str) -> None:
         # `result.aliases` holds only what is new: whoever was known before has a key all the same.

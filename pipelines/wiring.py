@@ -16,13 +16,15 @@ from connectors.file_export.layout import FileLayout
 from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
-from connectors.http import Policy
+from connectors.http import Policy, PolicySession
 from connectors.mailbox.imap import ImapSource
 from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
+from connectors.oauth import OAuthCredential
 from connectors.pagerduty import PagerDutyNotifier
 from connectors.slack import SlackNotifier
 from connectors.warehouse.outbox import Lane
+from connectors.zendesk.account import open_session
 from connectors.zendesk.helpdesk import ZendeskHelpdesk
 from connectors.zendesk.source import ZendeskSource
 from pipelines.escalate import Destination
@@ -37,6 +39,7 @@ from pipelines.settings import (
     ImapSettings,
     MailFilesSettings,
     MailSettings,
+    OAuthSettings,
     PagerDutySettings,
     Settings,
     SettingsError,
@@ -44,6 +47,8 @@ from pipelines.settings import (
     SourceSettings,
     ZendeskSettings,
 )
+from pipelines.stores import Stores
+from sla_rules.rails_time_zones import ZONES
 from transforms import file_export, freshdesk, freshdesk_articles, zendesk, zendesk_articles
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
@@ -65,15 +70,21 @@ def label_of(client_key: str, source: SourceSettings) -> str:
 
 
 def wire(
-    settings: Settings, client_key: str, source: SourceSettings, now: Callable[[], datetime]
+    settings: Settings,
+    client_key: str,
+    source: SourceSettings,
+    now: Callable[[], datetime],
+    stores: Stores | None = None,
 ) -> Wired:
     """The connector and transform of one configured source; opens no connection.
+
+    `stores`: where rate budgets and OAuth pairs live, for all processes; left out where nothing is to be called.
 
     Raises:
         SettingsError: something the source needs (a mapping file) is missing or wrong.
     """
     try:
-        return _SOURCES[type(source)](settings, client_key, source, now)
+        return _SOURCES[type(source)](settings, client_key, source, now, stores or Stores())
     except (ConfigurationError, ValueError) as error:
         raise SettingsError(f"{label_of(client_key, source)}: {error}") from None
 
@@ -104,7 +115,11 @@ def mapping_of(settings: Settings, source: FileExportSettings) -> FileMapping:
 
 
 def _file_export(
-    settings: Settings, _client_key: str, source: Any, _now: Callable[[], datetime]
+    settings: Settings,
+    _client_key: str,
+    source: Any,
+    _now: Callable[[], datetime],
+    _stores: Stores,
 ) -> Wired:
     mapping = mapping_of(settings, source)
     return Wired(
@@ -133,7 +148,11 @@ def _mail_transform(source: MailSettings, also_own: Iterable[str] = ()) -> MailT
 
 
 def _mail_files(
-    settings: Settings, _client_key: str, source: Any, _now: Callable[[], datetime]
+    settings: Settings,
+    _client_key: str,
+    source: Any,
+    _now: Callable[[], datetime],
+    _stores: Stores,
 ) -> Wired:
     path = settings.path(source.path)
     if source.type == "mbox":
@@ -143,7 +162,11 @@ def _mail_files(
 
 
 def _imap(
-    _settings: Settings, _client_key: str, source: Any, _now: Callable[[], datetime]
+    _settings: Settings,
+    _client_key: str,
+    source: Any,
+    _now: Callable[[], datetime],
+    _stores: Stores,
 ) -> Wired:
     reader = ImapSource(
         source.host,
@@ -161,27 +184,27 @@ def _imap(
 
 
 def _zendesk(
-    _settings: Settings, client_key: str, source: Any, now: Callable[[], datetime]
+    _settings: Settings,
+    client_key: str,
+    source: Any,
+    now: Callable[[], datetime],
+    stores: Stores,
 ) -> Wired:
     reader = ZendeskSource(
-        email=source.email,
-        token=source.token.get_secret_value(),
-        base_url=source.address(),
-        label=label_of(client_key, source),
-        policy=_policy(source),
-        now=now,
+        base_url=source.address(), session=_zendesk_session(client_key, source, stores), now=now
     )
     return Wired(
         reader,
         SourceTransform(
             zendesk.VERSION,
-            ("tickets", "ticket_events", "satisfaction_ratings"),
-            ("users", "organizations", "groups"),
+            zendesk.TICKET_STREAMS,
+            zendesk.REFERENCE_STREAMS,
             lambda records: zendesk.normalise(
                 records,
                 status_map=source.status_map,
                 priority_map=source.priority_map,
                 base_url=source.agent_address(),
+                time_zones=ZONES,
             ),
             articles=ArticleTransform(
                 zendesk_articles.VERSION,
@@ -192,8 +215,54 @@ def _zendesk(
     )
 
 
+def _zendesk_session(client_key: str, source: ZendeskSettings, stores: Stores) -> PolicySession:
+    """The session of one Zendesk account, for its source and for moves into it."""
+    label = label_of(client_key, source)
+    options: dict[str, Any] = {
+        "label": label,
+        "policy": _policy(source),
+        "budgets": stores.budgets,
+        "time_scale": source.time_scale,
+    }
+    if source.oauth is not None:
+        auth = oauth_of(
+            source.oauth,
+            f"{source.address()}/oauth/tokens",
+            label,
+            stores,
+            "authorise the OAuth client again in Zendesk (Admin Center › Apps and integrations › APIs › OAuth "
+            "clients) and set the new refresh_token in the configuration",
+        )
+        return open_session(source.address(), auth=auth, **options)
+    assert source.email is not None and source.token is not None, (
+        "settings refuse an account without"
+    )
+    return open_session(source.address(), source.email, source.token.get_secret_value(), **options)
+
+
+def oauth_of(
+    settings: OAuthSettings, token_url: str, label: str, stores: Stores, how_to_renew: str = ""
+) -> OAuthCredential:
+    """A configured OAuth right whose pairs live in the warehouse; `token_url` where the file names none."""
+    secret, seed = settings.client_secret, settings.refresh_token
+    return OAuthCredential(
+        token_url=settings.token_url or token_url,
+        client_id=settings.client_id,
+        client_secret=secret.get_secret_value() if secret else "",
+        refresh_token=seed.get_secret_value() if seed else None,
+        scope=settings.scope,
+        store=stores.tokens,
+        label=label,
+        how_to_renew=how_to_renew,
+    )
+
+
 def _freshdesk(
-    _settings: Settings, client_key: str, source: Any, now: Callable[[], datetime]
+    _settings: Settings,
+    client_key: str,
+    source: Any,
+    now: Callable[[], datetime],
+    stores: Stores,
 ) -> Wired:
     reader = FreshdeskSource(
         api_key=source.api_key.get_secret_value(),
@@ -201,6 +270,8 @@ def _freshdesk(
         label=label_of(client_key, source),
         policy=_policy(source),
         now=now,
+        budgets=stores.budgets,
+        time_scale=source.time_scale,
     )
     return Wired(
         reader,
@@ -226,8 +297,10 @@ def _freshdesk(
     )
 
 
-def helpdesk_of(settings: Settings, client_key: str, source_key: str) -> Helpdesk:
-    """The write side of a configured source.
+def helpdesk_of(
+    settings: Settings, client_key: str, source_key: str, stores: Stores | None = None
+) -> Helpdesk:
+    """The write side of a configured source; `stores` as for `wire`.
 
     Raises:
         SettingsError: the source is of a type that Deskbridge cannot write to yet.
@@ -238,13 +311,7 @@ def helpdesk_of(settings: Settings, client_key: str, source_key: str) -> Helpdes
             f"{label_of(client_key, source)}: a {getattr(source, 'type', 'source')} source cannot be moved into; a "
             "zendesk source can"
         )
-    return ZendeskHelpdesk(
-        email=source.email,
-        token=source.token.get_secret_value(),
-        base_url=source.address(),
-        label=label_of(client_key, source),
-        policy=_policy(source),
-    )
+    return ZendeskHelpdesk(session=_zendesk_session(client_key, source, stores or Stores()))
 
 
 def _policy(source: HttpSourceSettings) -> Policy:

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 from connectors.standins.server import Request, Response, Route
 from connectors.standins.zendesk_exports import HIDDEN_SECONDS, Reads, error
-from connectors.standins.zendesk_state import Row, epoch, opaque, read_opaque
+from connectors.standins.zendesk_shelf import Row
+from connectors.standins.zendesk_state import epoch, opaque, read_opaque
 
 LISTS = ("custom_statuses", "ticket_forms", "brands", "group_memberships", "suspended_tickets")
 UNPAGED = frozenset({"custom_statuses", "ticket_forms"})

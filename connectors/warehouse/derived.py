@@ -19,10 +19,11 @@ from connectors.warehouse.tables import (
     quarantine,
     sync_cursor,
     team,
+    team_member,
     ticket,
 )
 
-PEOPLE = (contact, contact_identity, agent, organisation, team)
+PEOPLE = (contact, contact_identity, agent, organisation, team, team_member)
 
 
 def begin_rebuild(

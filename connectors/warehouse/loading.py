@@ -27,6 +27,7 @@ from connectors.warehouse.tables import (
     sla_clock,
     source_sla_event,
     team,
+    team_member,
     ticket,
     ticket_change,
     ticket_link,
@@ -162,6 +163,24 @@ def write_people(
     )
 
 
+def write_members(
+    connection: Connection, client_key: str, members: Mapping[str, Iterable[str]]
+) -> int:
+    """Makes the given agents the only members of these teams; returns how many rows changed.
+
+    Args:
+        connection: inside a transaction.
+        client_key: whose.
+        members: team key → agent keys.
+    """
+    rows = [
+        {"team_key": team_key, "agent_key": agent_key, "client_key": client_key}
+        for team_key, agent_keys in members.items()
+        for agent_key in dict.fromkeys(agent_keys)
+    ]
+    return replace_children(connection, team_member, "team_key", members, rows)
+
+
 def repoint_contact(connection: Connection, loser_key: str, winner_key: str) -> None:
     """Makes everything that belonged to one contact belong to another; the loser's row goes."""
     _repoint(connection, contact_identity.c.contact_key, loser_key, winner_key)
@@ -172,6 +191,8 @@ def repoint_contact(connection: Connection, loser_key: str, winner_key: str) -> 
 def repoint_agent(connection: Connection, loser_key: str, winner_key: str) -> None:
     """Makes everything that belonged to one agent belong to another; the loser's row goes."""
     _repoint(connection, ticket.c.assignee_key, loser_key, winner_key)
+    # Members are written anew with each load of their team, by the winner's key then.
+    connection.execute(delete(team_member).where(team_member.c.agent_key == loser_key))
     _repoint_person(connection, loser_key, winner_key)
     connection.execute(delete(agent).where(agent.c.agent_key == loser_key))
 

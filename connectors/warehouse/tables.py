@@ -132,8 +132,20 @@ team = Table(
     _text("client_key", required=True),
     _text("source_key", required=True),
     _text("name", required=True),
+    Column("is_active", Boolean(create_constraint=False)),
     Index(None, "client_key"),
 )
+
+team_member = Table(
+    "team_member",
+    metadata,
+    _key("team_key"),
+    _key("agent_key"),
+    _text("client_key", required=True),
+    Index(None, "agent_key"),
+    Index(None, "client_key"),
+)
+"""Who belongs to a team now, as its source tells; a source that does not tell has no rows."""
 
 agent = Table(
     "agent",
@@ -633,6 +645,7 @@ OPERATIONAL_TABLES = frozenset({"lease", "rate_budget", "oauth_token"})
 DERIVED = (
     "organisation",
     "team",
+    "team_member",
     "agent",
     "contact",
     "contact_identity",

@@ -23,7 +23,7 @@ from connectors.errors import (
     RejectedError,
 )
 from connectors.http import Policy, PolicySession
-from connectors.zendesk import articles
+from connectors.zendesk import articles, windows
 from connectors.zendesk.account import address_of, open_session
 from connectors.zendesk.beside import ByList, ByTicket
 from connectors.zendesk.by_id import ById, fresh_tickets, listed
@@ -36,7 +36,6 @@ from connectors.zendesk.pages import (
     Rows,
     Walker,
     instant_of,
-    newest_of,
 )
 from connectors.zendesk.streams import AFTERWARDS, FURTHER, OF_TICKETS, REFERENCES, ticket_id_of
 from transforms.model import RawRecord
@@ -297,24 +296,8 @@ class ZendeskSource:
         if stream in self._asides:
             return walker.time_export(cursor, self._asides[stream])
         if stream == "satisfaction_ratings":
-            return self._ratings(walker, cursor)
+            return windows.ratings(walker, cursor, self._start)
         return walker.list((cursor or {}).get("after"))
-
-    def _ratings(self, walker: Walker, cursor: Cursor | None) -> Iterator[Rows]:
-        """A list narrowed by `start_time`; the next pull starts at the newest rating seen, which comes again."""
-        state = dict(cursor or {})
-        start = int(state.get("start_time", self._start))
-        newest = int(state.get("newest", start))
-        for page in walker.list(state.get("after"), {"start_time": start}):
-            newest = max(newest, newest_of(page.rows) or 0)
-            behind: dict[str, Any] = {"start_time": newest}
-            if not page.complete:
-                behind = {
-                    "start_time": start,
-                    "newest": newest,
-                    "after": page.cursor["after"],
-                }
-            yield Rows(page.rows, behind, page.complete)
 
 
 def _record(stream: str, row: Any) -> RawRecord:
