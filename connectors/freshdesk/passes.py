@@ -8,6 +8,7 @@ lists did not give is gone through once, from the newest id down, a part of it w
 never wait for old ones. What is archived later was known before.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +16,11 @@ from typing import Any
 
 from connectors.contract import Cursor
 from connectors.freshdesk.api import PER_PAGE, FreshdeskApi
-from connectors.freshdesk.crowd import read_crowd
+from connectors.freshdesk.crowd import MOST_SCANNED, read_crowd
 from connectors.freshdesk.ids import IdRanges
 from connectors.freshdesk.walk import PASSES, Row, Walk, read_by_time, read_walk, row_of
+
+logger = logging.getLogger(__name__)
 
 ARCHIVE = "archive"
 
@@ -135,18 +138,26 @@ def _walk(
             position.current = names[place]
             position.walks[names[place]] = position.walks[names[place]].begun(start)
         else:
-            position.current = _archive_or_end(position)
+            position.current = _archive_or_end(api, position)
     return rows
 
 
-def _archive_or_end(position: Position) -> str | None:
+def _archive_or_end(api: FreshdeskApi, position: Position) -> str | None:
     sweep = position.sweep
     if sweep.is_done:
         return None
     if sweep.next_id is None:
         sweep = replace(sweep, next_id=sweep.known.highest)
     position.sweep = sweep
-    if not sweep.next_id or next(_unknown(sweep), None) is None:
+    if (sweep.next_id or 0) - len(sweep.known) > MOST_SCANNED:
+        logger.warning(
+            "%s: ticket ids go up to %d, too many to look for archived tickets by their ids (at most %d)",
+            api.session.label,
+            sweep.next_id,
+            MOST_SCANNED,
+        )
+        sweep = replace(sweep, is_done=True)
+    if sweep.is_done or not sweep.next_id or next(_unknown(sweep), None) is None:
         # Before the first ticket there is nothing to look for, and nothing is settled either.
         position.sweep = replace(sweep, is_done=bool(sweep.known), next_id=None)
         return None

@@ -93,6 +93,7 @@ class FreshdeskAccount:
         for number, ticket in self.tickets.items():
             self.index.put(number, ticket, self._listed_as(number))
         self._written: dict[tuple[int, str], bytes] = {}
+        self._last_ticket_id = max((0, *self.tickets))
         self._last_id = max(
             (
                 0,
@@ -101,6 +102,11 @@ class FreshdeskAccount:
                 *(number for known in self.conversations.values() for number in known),
             )
         )
+
+    def next_ticket_id(self) -> int:
+        """The number of the next ticket: tickets are numbered without gaps, apart from everything else."""
+        self._last_ticket_id += 1
+        return self._last_ticket_id
 
     def next_id(self) -> int:
         """An id that nothing has yet."""
@@ -120,7 +126,7 @@ class FreshdeskAccount:
         for one in copy.deepcopy(list(objects.get("tickets", ()))):
             self.tickets[int(one["id"])] = one
             touched.add(int(one["id"]))
-            self._last_id = max(self._last_id, int(one["id"]))
+            self._last_ticket_id = max(self._last_ticket_id, int(one["id"]))
         for one in copy.deepcopy(list(objects.get("conversations", ()))):
             self.conversations.setdefault(int(one["ticket_id"]), {})[int(one["id"])] = one
             touched.add(int(one["ticket_id"]))

@@ -66,7 +66,7 @@ class FreshdeskWrites:
                 [("requester_id", "One of requester_id, email … must be given", "missing_field")]
             )
         at = self.account.stamp()
-        ticket = new_ticket(self.account.next_id(), at)
+        ticket = new_ticket(self.account.next_ticket_id(), at)
         contacts = self._requester(ticket, body, at)
         self._set(ticket, body)
         ticket["cc_emails"] = list(body.get("cc_emails", ()))
