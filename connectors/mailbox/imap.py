@@ -59,7 +59,7 @@ class ImapSource:
         use_tls: bool = True,
         use_starttls: bool = False,
         access_token: Callable[[], str] | None = None,
-        forget_token: Callable[[], object] | None = None,
+        forget_token: Callable[[str], object] | None = None,
         ssl_context: ssl.SSLContext | None = None,
         connect_seconds: float = 15.0,
         read_seconds: float = 60.0,
@@ -79,7 +79,7 @@ class ImapSource:
             use_tls: TLS from the first byte.
             use_starttls: TLS after STARTTLS, on a connection that begins without.
             access_token: gives an OAuth 2 token, for providers without passwords.
-            forget_token: called when the token is refused; `access_token` is then asked once more.
+            forget_token: told of a token that is refused; `access_token` is then asked once more.
             ssl_context: None verifies against the machine's authorities and those in REQUESTS_CA_BUNDLE.
             connect_seconds: how long to wait for a connection.
             read_seconds: how long the server may stay silent.

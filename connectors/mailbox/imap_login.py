@@ -26,13 +26,14 @@ class TokenRefusedError(AuthError):
 class Login:
     """Who logs in. With `access_token` the password is not used.
 
-    `access_token` gives the token to use now; `forget_token` makes it give another one the next time.
+    `access_token` gives the token to use now; `forget_token` is told which one was refused, so that it gives another
+    one the next time.
     """
 
     username: str
     password: str = field(default="", repr=False)
     access_token: Callable[[], str] | None = None
-    forget_token: Callable[[], object] | None = None
+    forget_token: Callable[[str], object] | None = None
 
 
 def log_in(client: IMAPClient, login: Login, address: str) -> None:
@@ -88,7 +89,10 @@ def _by_token(client: IMAPClient, login: Login, address: str, token: str) -> Non
         client.sasl_login(name, answer)
     except IMAPClientError as error:
         text = plain(str(error), [token])
-        raise _refusal(error, text, address, login.username) or TokenRefusedError(
+        passing = _refusal(error, text, address, login.username)
+        if passing is None and login.forget_token is not None:
+            login.forget_token(token)
+        raise passing or TokenRefusedError(
             f"{address} refuses the access token of {login.username} ({name}): "
             f"{answer.said() or text}; check that the token was given for this mailbox with the scope for IMAP"
         ) from error

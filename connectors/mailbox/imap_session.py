@@ -253,7 +253,6 @@ class ImapSession:
             except TokenRefusedError:
                 if self._login.forget_token is None:
                     raise
-                self._login.forget_token()
                 self._client = self._connect_and_log_in()
         return self._client
 

@@ -7,8 +7,8 @@ import getpass
 import grp
 import os
 import pwd
+import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +32,7 @@ class Peer:
     """A running server with the folders INBOX and Sent."""
 
     name = ""
+    user = USER
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -46,13 +47,13 @@ class Peer:
             "read_seconds": 10.0,
             "sleep": self.pauses.append,
         }
-        return ImapSource("127.0.0.1", USER, password, **{**settings, **options})  # type: ignore[arg-type]
+        return ImapSource("127.0.0.1", self.user, password, **{**settings, **options})  # type: ignore[arg-type]
 
     @contextmanager
     def client(self) -> Iterator[IMAPClient]:
         client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10)
         try:
-            client.login(USER, PASSWORD)
+            client.login(self.user, PASSWORD)
             yield client
         finally:
             client.logout()
@@ -78,60 +79,90 @@ class StandinPeer(Peer):
         super().__init__(server.port)
         self.server = server
 
+    def add(self, payload: bytes, folder: str = "INBOX", at: datetime | None = None) -> None:
+        found = self.server.store.folder(folder)
+        assert found is not None
+        with self.server.lock:
+            found.append(payload, at or datetime(2026, 3, 1, 9, 0, tzinfo=UTC))
+
     def renumber(self, folder: str = "INBOX") -> None:
         found = self.server.store.folder(folder)
         assert found is not None
         found.renumber()
 
 
-class DovecotPeer(Peer):
-    name = "dovecot"
+class Dovecot:
+    """A running Dovecot; each test gets a mailbox of its own in it."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        super().__init__(free_port())
+        self.port = free_port()
+        self.folder = folder
         self._program = program
-        self._folder = folder
-        is_root = os.geteuid() == 0
-        self._user = "nobody" if is_root else getpass.getuser()
+        self._is_root = os.geteuid() == 0
+        self._user = "nobody" if self._is_root else getpass.getuser()
         self._group = grp.getgrgid(pwd.getpwnam(self._user).pw_gid).gr_name
         self._process: subprocess.Popen[bytes] | None = None
+        self._mailboxes = 0
         (folder / "run").mkdir()
         (folder / "mail").mkdir()
-        (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (folder / "dovecot.conf").write_text(
             _dovecot_settings(folder, self._user, self._group, self.port)
         )
-        if is_root:
+        self.own(folder)
+
+    def own(self, folder: Path) -> None:
+        """Gives files to the user that Dovecot runs as."""
+        if self._is_root:
             for path in (folder, *folder.rglob("*")):
                 shutil.chown(path, self._user, self._group)
 
     def start(self) -> None:
-        is_root = os.geteuid() == 0
         self._process = subprocess.Popen(
-            [self._program, "-F", "-c", str(self._folder / "dovecot.conf")],
-            user=self._user if is_root else None,
-            group=self._group if is_root else None,
-            extra_groups=[] if is_root else None,
+            [self._program, "-F", "-c", str(self.folder / "dovecot.conf")],
+            user=self._user if self._is_root else None,
+            group=self._group if self._is_root else None,
+            extra_groups=[] if self._is_root else None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(self.port, self._process, self._folder / "dovecot.log")
+        _wait_for(self.port, self._process, self.folder / "dovecot.log")
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.terminate()
             self._process.wait(timeout=20)
             self._process = None
 
+    def mailbox(self) -> "DovecotPeer":
+        """A peer with an empty mailbox."""
+        self._mailboxes += 1
+        user = f"{USER}{self._mailboxes}"
+        peer = DovecotPeer(self, user)
+        with peer.client() as client:
+            client.create_folder("Sent")
+        return peer
+
+
+class DovecotPeer(Peer):
+    name = "dovecot"
+
+    def __init__(self, server: Dovecot, user: str) -> None:
+        super().__init__(server.port)
+        self.server = server
+        self.user = user
+        self.maildir = server.folder / "mail" / user
+
     def renumber(self, folder: str = "INBOX") -> None:
-        self.stop()
-        mails = self._folder / "mail" / USER
-        for each in (mails if folder == "INBOX" else mails / f".{folder}").glob("dovecot*"):
-            if each.is_file():
-                each.unlink()
-        time.sleep(1.1)  # a new UIDVALIDITY is the second at which it is given
-        self.start()
+        """A new UIDVALIDITY, all UIDs given anew: what is left when an administrator removed the indexes."""
+        path = self.maildir if folder == "INBOX" else self.maildir / f".{folder}"
+        lines = (path / "dovecot-uidlist").read_text().splitlines()
+        match = re.match(r"3 V(\d+) N(\d+)(.*)", lines[0])
+        assert match is not None, lines[0]
+        for each in path.glob("dovecot.*index*"):
+            each.unlink()
+        new = int(match[1]) + 1
+        (path / "dovecot-uidlist").write_text(f"3 V{new} N1{match[3]}\n")
 
 
 class PymapPeer(Peer):
@@ -152,20 +183,18 @@ def standin_peer(root: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def dovecot_peer() -> Iterator[Peer]:
+def dovecot() -> Iterator[Dovecot]:
     program = shutil.which("dovecot") or "/usr/sbin/dovecot"
     if not Path(program).exists():
         pytest.skip("Dovecot is not installed (Debian: dovecot-core, dovecot-imapd)")
     folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
     try:
-        peer = DovecotPeer(program, folder)
+        server = Dovecot(program, folder)
         try:
-            peer.start()
-            with peer.client() as client:
-                client.create_folder("Sent")
-            yield peer
+            server.start()
+            yield server
         finally:
-            peer.stop()
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -238,8 +267,8 @@ default_login_user = {user}
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail/%u
 passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN {folder}/users
+  driver = static
+  args = password={PASSWORD}
 }}
 userdb {{
   driver = static

@@ -9,16 +9,17 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mailbox_peers import (
+    Dovecot,
     Peer,
     StandinPeer,
-    dovecot_peer,
+    dovecot,
     free_port,
     pymap_peer,
     standin_peer,
@@ -41,15 +42,20 @@ def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def running_dovecot() -> Iterator[Dovecot]:
+    with dovecot() as server:
+        yield server
+
+
 @pytest.fixture
-def peer(start: str, tmp_path: Path) -> Iterator[Peer]:
-    """A fresh server."""
-    makers: dict[str, Callable[[], object]] = {
-        "stand-in": lambda: standin_peer(tmp_path / "imap"),
-        "dovecot": dovecot_peer,
-        "pymap": lambda: pymap_peer(tmp_path / "imap"),
-    }
-    with makers[start]() as running:  # type: ignore[attr-defined]
+def peer(start: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Peer]:
+    """A fresh mailbox."""
+    if start == "dovecot":
+        yield request.getfixturevalue("running_dovecot").mailbox()
+        return
+    make = standin_peer if start == "stand-in" else pymap_peer
+    with make(tmp_path / "imap") as running:
         yield running
 
 
