@@ -69,13 +69,21 @@ class Source(Protocol):
 class Listed:
     """One record as an inventory names it: enough to see whether ours is the same, never its content.
 
-    `children` is how many comments the source counts for a ticket (None: it does not tell).
+    `children` is how many comments the source counts for a ticket (None: it does not tell); with
+    `children_is_least` it may leave some out (notes, side conversations), so that more here is no difference.
     """
 
     remote_id: str
     is_tombstone: bool = False
     updated_at: datetime | None = None
     children: int | None = None
+    children_is_least: bool = False
+
+    def counts_otherwise(self, here: int) -> bool:
+        """Whether the source's count contradicts `here`, the number of comments stored for the ticket."""
+        if self.children is None:
+            return False
+        return here < self.children if self.children_is_least else here != self.children
 
 
 @runtime_checkable

@@ -145,7 +145,7 @@ def _reconcile_source(
     many_vanished: bool,
     progress: Progress,
 ) -> None:
-    wired = wire(runtime.settings, client_key, settings, runtime.now)
+    wired = wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
     source = wired.source
     if not isinstance(source, Reconcilable):
         outcome.is_comparable = False
@@ -185,8 +185,8 @@ class _Comparison:
         self.wanted: dict[str, str] = {}
         """Remote id → what is wrong with it."""
         self._seen: set[str] = set()
-        self._counted: dict[str, int] = {}
-        """Tickets to be mended → how many comments the source counts."""
+        self._counted: dict[str, Listed] = {}
+        """Tickets to be mended, as the source lists and counts them."""
 
     def take(self, page: Sequence[Listed]) -> None:
         """Compares one page of the source's list."""
@@ -211,7 +211,7 @@ class _Comparison:
                 self.difference.differing += 1
             self._want(one.remote_id, fault)
             if one.children is not None and not one.is_tombstone:
-                self._counted[one.remote_id] = one.children
+                self._counted[one.remote_id] = one
 
     def find_vanished(self, many_vanished: bool) -> None:
         """Finds what is here and was not in the list; call it when the list was read to its end.
@@ -246,8 +246,8 @@ class _Comparison:
         client_key, source_key, _ = self.place
         with reading(self.engine) as connection:
             here = inventory.comment_counts(connection, client_key, source_key, list(self._counted))
-        for remote_id, count in self._counted.items():
-            if here.get(remote_id, 0) != count:
+        for remote_id, listed in self._counted.items():
+            if listed.counts_otherwise(here.get(remote_id, 0)):
                 self.difference.disputed += 1
 
     def _want(self, remote_id: str, fault: str) -> None:
@@ -269,7 +269,7 @@ def _fault(listed: Listed, known: inventory.Known | None, comments: int) -> str 
     at = known.source_updated_at
     if listed.updated_at is not None and at is not None and listed.updated_at > at:
         return f"here as of {at:%Y-%m-%d %H:%M:%S}, changed since"
-    if not listed.is_tombstone and listed.children is not None and listed.children != comments:
+    if not listed.is_tombstone and listed.counts_otherwise(comments):
         return f"{comments} comments here, {listed.children} at the source"
     return None
 

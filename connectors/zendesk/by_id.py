@@ -179,6 +179,8 @@ def listed(stream: str, pages: Iterator[Rows], record: Record) -> Iterator[Seque
                     is_tombstone=record(stream, row).is_tombstone,
                     updated_at=instant_of(row.get("updated_at")),
                     children=count if isinstance(count, int) else None,
+                    # Whether the count leaves out notes is documented nowhere.
+                    children_is_least=True,
                 )
             )
         yield names
