@@ -247,7 +247,7 @@ def _match(
         if not values:
             continue
         table = {"company_ids": companies, "sources": CHANNELS}.get(str(name), {})
-        words = tuple(dict.fromkeys(table.get(one, "") for one in values))
+        words = tuple(dict.fromkeys(one_line(table.get(one, "")) for one in values))
         if all(words):
             match["organisations" if name == "company_ids" else "channels"] = words
         else:

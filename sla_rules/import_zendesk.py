@@ -354,7 +354,7 @@ def _condition(
     if not values or operator not in ("is", "includes"):
         return None
     if name == "organization_id":
-        names = tuple(organisations.get(value, "") for value in values)
+        names = tuple(one_line(organisations.get(value, "")) for value in values)
         return ("organisations", names) if all(names) else None
     if name in ("via_id", "via_type"):
         channels = tuple(dict.fromkeys(CHANNELS.get(value, "") for value in values))

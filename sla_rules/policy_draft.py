@@ -240,7 +240,8 @@ def _comment(paragraphs: Iterable[str]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Text in double quotes; JSON's escapes mean the same in YAML."""
+    """Text in double quotes; JSON's escapes mean the same in YAML. What YAML does not take becomes U+FFFD."""
+    text = _NOT_PRINTED.sub("\ufffd", text)
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_/]*", text) or text == ALWAYS
     return text if plain and text.lower() not in _WORDS else json.dumps(text, ensure_ascii=False)
 
