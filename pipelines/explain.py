@@ -61,6 +61,7 @@ def explain_ticket(
         raw = trail.raw_versions(connection, ticket)
         links = trail.links_of(connection, key)
         moves = trail.moves_of(connection, key)
+        verdicts = trail.source_verdicts_of(connection, key)
         histories = history.read_histories(connection, [key])
         timers, escalations, messages = trail.told_about(connection, key)
         audited = trail.audited(
@@ -94,6 +95,7 @@ def explain_ticket(
             if not (is_silent and is_reply_metric(one.metric))
         ]
         sections.extend([teller.clocks(clocks), teller.intervals(intervals)])
+    sections.append(teller.verdicts(verdicts))
     sections.extend([teller.ladder(timers, escalations), teller.messages(messages)])
     sections.extend([teller.audit(audited), teller.cells(cells)])
     return [section for section in sections if section.rows]
@@ -255,6 +257,31 @@ class _Teller:
             rows.append([metric, "", "", "sum", _hms(total), "the elapsed time above"])
         return Section(
             "Why: interval by interval", ("metric", "from", "to", "status", "counted#", "why"), rows
+        )
+
+    def verdicts(self, rows: Sequence[Row]) -> Section:
+        """What the source's own SLA says: promised, breached, fulfilled; its clocks without a promise are left out."""
+        promised = {
+            (row["metric"], row["instance"])
+            for row in rows
+            if row["type"] in ("breach", "apply_sla", "apply_group_sla")
+        }
+        return Section(
+            "What the source says of its own SLA",
+            ("when", "metric", "what", "policy", "target#"),
+            [
+                [
+                    self.at(row["occurred_at"]),
+                    f"{row['metric']} {row['instance']}" if row["instance"] > 1 else row["metric"],
+                    row["type"].replace("_", " "),
+                    str(detail.get("policy") or "–")[:80],
+                    _hms(detail["target_seconds"]) if "target_seconds" in detail else "–",
+                ]
+                for row in rows
+                if (row["metric"], row["instance"]) in promised
+                and row["type"] not in ("measure", "update_status")
+                for detail in [row["detail"] or {}]
+            ],
         )
 
     def ladder(self, timers: Sequence[Row], escalations: Sequence[Row]) -> Section:

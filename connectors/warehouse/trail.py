@@ -18,6 +18,7 @@ from connectors.warehouse.tables import (
     migration_item,
     organisation,
     raw_record,
+    source_sla_event,
     team,
     ticket,
     ticket_link,
@@ -141,6 +142,16 @@ def links_of(connection: Connection, ticket_key: str) -> list[Row]:
             )
         )
         .where(or_(ticket_link.c.ticket_key == ticket_key, ticket_link.c.other_key == ticket_key))
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def source_verdicts_of(connection: Connection, ticket_key: str) -> list[Row]:
+    """What the source's own SLA says of a ticket, in order."""
+    rows = connection.execute(
+        select(source_sla_event)
+        .where(source_sla_event.c.ticket_key == ticket_key)
+        .order_by(source_sla_event.c.occurred_at, source_sla_event.c.remote_id)
     )
     return [dict(row._mapping) for row in rows]
 
