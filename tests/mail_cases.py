@@ -60,6 +60,10 @@ REASONS: Mapping[tuple[str, str], tuple[str, str]] = {
         "two addresses without a comma are two",
     ),
     ("text", "zammad/mail023.box"): (CHOICE, "unlabelled 8-bit text read by a code page"),
+    ("text", "sisimai/lhost-x1-02.eml"): (
+        CHOICE,
+        "a missing semicolon behind `text/plain` does not hide the text",
+    ),
     ("text", "stalwart/malformed-005.eml"): (OPEN, "nested delimiters that contain each other"),
     ("text", "thunderbird/untyped_text_with_cte_and_charset.eml"): (
         WRONG,

@@ -60,6 +60,9 @@ _NOTICE = re.compile(
 _NOTICE_ID = re.compile(
     r"\\?\"Message-ID\\?\"\s*,\s*\\?\"value\\?\"\s*:\s*\\?\"(<[^<>\s\"]+>)", re.I
 )
+SUBJECT_LIMIT = 500
+"""Letters of a subject that are looked at: the patterns take their square."""
+
 _BOUNCE_TEXT_LIMIT = 4_000
 """Letters at a text's start in which a mail system says why the mail came back."""
 
@@ -83,6 +86,7 @@ def kind_of(
 
     X-Auto-Response-Suppress alone proves nothing: it asks *us* not to answer and stands in many persons' mail.
     """
+    subject = subject[:SUBJECT_LIMIT]
     bounce = _bounce_sign(header, message, sender, subject, body)
     if bounce:
         return "bounce", bounce

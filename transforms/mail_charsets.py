@@ -119,6 +119,8 @@ def decode_bytes(data: bytes, label: str | None = None) -> str:
     elif codec is not None and codec[:6] in ("utf-16", "utf-32") and b"\x00" not in data:
         codec = "utf-8"  # the label is of a text that was converted later
     candidates = ("utf-8",) if codec in (None, "ascii") else (codec, "utf-8", *_KIN.get(codec, ()))
+    if codec == "iso2022_jp_ext" and data.isascii():
+        candidates = (codec,)  # 7-bit data would be valid UTF-8 with its escapes left in
     for candidate in candidates:
         try:
             return data.decode(candidate)

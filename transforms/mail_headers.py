@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
-from transforms.mail_charsets import decode_bytes
+from transforms.mail_charsets import codec_of, decode_bytes
 from transforms.text import one_line
 
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
-_ENCODED_WORD = re.compile(r"=\?([^?\s]*)\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
+_ENCODED_WORD = re.compile(r"=\?[ \t]?([^?\s]*)[ \t]?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
+_CUT_WORD = re.compile(r"=\?([A-Za-z0-9_-]{3,40})\?([bBqQ])\?([^?\s]{1,200})$")
 _ID = re.compile(r"<([^<>]*)>")
 _ISO_DATE = re.compile(
     r"^\s*(\d{4}-\d\d-\d\d)[T ]+(\d\d:\d\d:\d\d)(?:\.\d+)?\s*([Zz]|[+-]\d\d:?\d\d)?\s*$"
@@ -71,8 +72,18 @@ def _decode_words(text: str, charset: str | None) -> str:
             out.append(_plain(between, charset))
         waiting.append((match[1].split("*", 1)[0], _word_bytes(match[2], match[3])))
         end = match.end()
+    rest = text[end:]
+    cut = _CUT_WORD.search(rest[-300:]) if "=?" in rest else None
+    if cut and codec_of(cut[1]):
+        # Somebody cut the header at a fixed length, in the middle of a word.
+        rest = rest[: len(rest) - len(cut[0])]
+        if rest.strip() or not waiting:
+            out += [_joined(waiting), _plain(rest, charset)]
+            waiting = []
+        waiting.append((cut[1], _word_bytes(cut[2], cut[3])))
+        rest = ""
     out.append(_joined(waiting))
-    out.append(_plain(text[end:], charset))
+    out.append(_plain(rest, charset))
     return "".join(out)
 
 

@@ -29,6 +29,7 @@ MAX_FIELDS = 10_000
 """Header fields of one part that are kept: the rest is passed over."""
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+_MEDIA_TYPE = re.compile(r"([a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127})(?=$|[\s(,])")
 _KNOWN_FIELD = re.compile(
     rb"(?:from|to|cc|bcc|subject|date|sender|reply-to|message-id|in-reply-to|references|received"
     rb"|return-path|mime-version|content-[a-z-]+|x-[!-9;-~]+|list-[a-z-]+|delivered-to|user-agent"
@@ -42,7 +43,21 @@ _GUESSED_DELIMITER = re.compile(
     re.M,
 )
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} [^\n]*\n", re.M)
-_UU_ENCODINGS = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_ENCODINGS = {
+    "base64": "base64",
+    "b64": "base64",
+    "quotedprintable": "quoted-printable",
+    "qp": "quoted-printable",
+    "uuencode": "uuencode",
+    "xuuencode": "uuencode",
+    "uue": "uuencode",
+    "xuue": "uuencode",
+}
+"""Spelling without signs → the encoding; `base-64` and `quoted printable` occur."""
+
+_SPACE = re.compile(rb"\s+")
+_OUTSIDE_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\s]|(?<=[^\s]) (?=[^\s])")
 _GUESS_LIMIT = 65_536
 """Bytes at a body's start in which a delimiter that no header names is looked for."""
 
@@ -77,9 +92,10 @@ class Part:
 
     @property
     def encoding(self) -> str:
-        """The transfer encoding in lower case, "" where none is named."""
+        """The transfer encoding in lower case, in its proper spelling where we know it; "" where none is named."""
         raw = self.get("content-transfer-encoding").partition(";")[0].partition("(")[0]
-        return raw.strip(" \t'\",.").lower()
+        name = raw.strip(" \t'\",.").lower()
+        return _ENCODINGS.get(_NOT_WORD.sub("", name), name)
 
     @property
     def content(self) -> bytes:
@@ -136,11 +152,13 @@ def split_header(data: bytes, default_type: str = "text/plain") -> Part:
     part = Part(fields, data[start:], b"\n".join(stray))
     raw = part.get("content-type")
     part.content_type = parse_structured(raw)
-    kind, slash, subtype = part.content_type.value.partition("/")
-    kind, subtype = kind.strip(), subtype.split("(", 1)[0].strip()
-    # RFC 2045 §5.2: what is no valid type is plain text.
-    valid = bool(slash and kind and subtype) and "/" not in subtype
-    part.media_type = f"{kind}/{subtype}" if valid else (default_type if not raw else "text/plain")
+    if match := _MEDIA_TYPE.match(part.content_type.value):
+        part.media_type = match[1]
+    elif not raw or part.content_type.value.count("/") != 1:
+        # RFC 2045 §5.2: what is no type is plain text.
+        part.media_type = "text/plain" if raw else default_type
+    else:
+        part.media_type = "application/octet-stream"
     return part
 
 
@@ -242,9 +260,15 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
         return quopri.decodestring(data)
     if encoding == "base64":
         return decode_base64(data)
-    if encoding in _UU_ENCODINGS:
+    if encoding == "uuencode":
         return decode_uu(data)
     return data
+
+
+def is_base64(data: bytes) -> bool:
+    """Whether data labelled as base64 can be: text that was never encoded is full of other letters and blanks."""
+    head = data[:4_000]
+    return 12 * len(_OUTSIDE_BASE64.findall(head)) <= len(_SPACE.sub(b"", head))
 
 
 def decode_uu(data: bytes) -> bytes:

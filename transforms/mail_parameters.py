@@ -14,9 +14,11 @@ from transforms.mail_headers import decode_text, raw_bytes
 PARAMETERS_LIMIT = 10_000
 """Letters of a value that are read: no honest one is longer."""
 
-_NAME = re.compile(r"[\s;]*([^\s=;\"]+)\s*=[ \t]*")
+_BETWEEN = re.compile(r"[\s;]*")
+_NAME = re.compile(r"([^\s=;\"]+)\s*=[ \t]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SECTION = re.compile(r"(.+?)\*(\d{1,4})?(\*?)")
+_MISSING_SEMICOLON = re.compile(r"\s*([^\s/=]+/[^\s/=]+)\s+[^\s=]+\s*=")
 _ESCAPED = re.compile(r'\\(["\\])')
 _COMMENT_BEHIND = re.compile(r"\s*\([^()]*\)\s*$")
 
@@ -73,12 +75,16 @@ def parse_structured(raw: str) -> Structured:
     value, _, rest = raw.partition(";")
     if "=" in value and "/" not in value.partition("=")[0]:
         value, rest = "", raw  # `Content-Type: charset=utf-8`, without any type
+    elif match := _MISSING_SEMICOLON.match(value):
+        value, rest = match[1], raw[match.end(1) :]
     parameters: dict[str, str] = {}
     position = 0
     while position < len(rest):
+        between = _BETWEEN.match(rest, position)
+        position = between.end() if between else position
         match = _NAME.match(rest, position)
         if match is None:
-            position = rest.find(";", position + 1)
+            position = rest.find(";", position)
             if position < 0:
                 break
             continue

@@ -15,7 +15,7 @@ from typing import Literal
 from transforms.mail_charsets import codec_of, decode_bytes
 from transforms.mail_embedded import EmbeddedFile, signed_content, take_files
 from transforms.mail_headers import unfold
-from transforms.mail_mime import Part, parse_mime, split_header
+from transforms.mail_mime import Part, is_base64, parse_mime, split_header
 from transforms.mail_parameters import parse_structured
 from transforms.outlook.mapi import OutlookError
 from transforms.outlook.mime import to_mail
@@ -23,7 +23,7 @@ from transforms.outlook.tnef import MAGIC as TNEF_MAGIC
 from transforms.outlook.tnef import read_tnef
 from transforms.text import clean_text, html_to_text, one_line
 from transforms.text_files import safe_file_name
-from transforms.text_forms import calendar_to_text, enriched_to_text, unflow
+from transforms.text_forms import calendar_to_text, enriched_to_text, unflow, without_armor
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,500}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.I)
 
@@ -53,7 +53,22 @@ _EXTENSIONS = {
 }
 _TEXTS = frozenset({"text/plain", "text/html"})
 _WRAPPED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_UNREADABLE_TEXTS = frozenset(
+    {
+        "text/rtf",
+        "text/xml",
+        "text/css",
+        "text/javascript",
+        "text/csv",
+        "text/vcard",
+        "text/x-vcard",
+    }
+    | {"text/x-amp-html", "text/rfc822-headers", "text/directory", "text/watch-html", *_TEXTS}
+)
 _REPORTS = frozenset({"message/delivery-status", "message/feedback-report"})
+
+MAX_OTHERWISE = 20
+"""Most texts of other types that are shown where there is no plain text and no HTML."""
 
 Origin = Literal["part", "guessed", "uuencode", "yenc", "signed", "tnef"]
 """How a file hangs in its mail: as a MIME part; as a part that no header announces; written into
@@ -119,7 +134,7 @@ def read_body(message: Part) -> MailBody:
     body.plain = clean_text("\n".join(found.plain))
     body.html = "\n".join(found.html) if found.html else None
     shown = [html_to_text(text) if is_html else text for is_html, text in found.shown]
-    shown = [text for text in shown if text.strip()] or reader.otherwise
+    shown = [text for text in shown if text.strip()] or reader.otherwise[:MAX_OTHERWISE]
     body.text = clean_text("\n".join(shown))
     return body
 
@@ -163,8 +178,8 @@ class _Reader:
             return self._unpacked(content)
         if media_type in _WRAPPED and self._origin != "signed":
             return self._signed(content)
-        if media_type in ("text/enriched", "text/richtext", "text/calendar"):
-            return self._other_text(part, content)
+        if media_type.startswith("text/") and media_type not in _UNREADABLE_TEXTS:
+            self._other_text(part, content)
         return _Found()
 
     def _multipart(self, part: Part) -> _Found:
@@ -191,8 +206,12 @@ class _Reader:
 
     def _text(self, part: Part) -> _Found:
         content = part.content
+        if part.encoding == "base64" and not is_base64(part.body):
+            self.body.warnings.append("text labelled as base64 that is none")
+            content = part.body
         is_html = part.media_type == "text/html"
         text = self._decoded(content, part.content_type.token("charset"), is_html=is_html)
+        text = text.removeprefix("\ufeff")
         if not text.strip():
             return _Found()
         if is_html:
@@ -200,6 +219,8 @@ class _Reader:
         shown, files = take_files(text, content)
         for each in files:
             self.body.embedded.append(_embedded(each))
+        if "-----BEGIN PGP SIGNED" in shown:
+            shown = without_armor(shown)
         if part.content_type.token("format").lower() == "flowed":
             shown = unflow(shown, is_delsp=part.content_type.token("delsp").lower() == "yes")
         return _Found([text], [], [(False, shown)])
@@ -212,14 +233,19 @@ class _Reader:
             self.body.warnings.append(f"unknown charset {one_line(label)[:40]}")
         return decode_bytes(content, label)
 
-    def _other_text(self, part: Part, content: bytes) -> _Found:
-        """Formatted text and invitations: files too, and what a person reads where nothing else is readable."""
-        text = self._decoded(content, part.content_type.token("charset"))
-        is_calendar = part.media_type == "text/calendar"
-        readable = calendar_to_text(text) if is_calendar else enriched_to_text(text)
-        if readable and disposition(part) != "attachment":
-            self.otherwise.append(readable)
-        return _Found()
+    def _other_text(self, part: Part, content: bytes) -> None:
+        """Texts of other types: files too, and what a person reads where nothing else is readable.
+
+        RFC 2046 §4.1.4: a type of text that is not known is to be treated like plain text.
+        """
+        if disposition(part) == "attachment":
+            return
+        if part.media_type in ("text/enriched", "text/richtext", "text/calendar"):
+            text = self._decoded(content, part.content_type.token("charset"))
+            is_calendar = part.media_type == "text/calendar"
+            self.otherwise.append(calendar_to_text(text) if is_calendar else enriched_to_text(text))
+        elif not file_name(part):
+            self.otherwise.append(self._decoded(content, part.content_type.token("charset")))
 
     def _signed(self, content: bytes) -> _Found:
         """The mail inside of an S/MIME signature that wraps it; nothing of one that is encrypted."""

@@ -28,7 +28,12 @@ _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.S)
 _BREAKING_TAG = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table)\b[^<>]*>", re.I)
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
 _STYLE = re.compile(r"\sstyle\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", re.I)
-_HIDDEN = re.compile(r"display\s*:\s*none", re.I)
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
+    r"|(?<![\w-])(?:max-height|opacity)\s*:\s*0(?:\.0+)?(?:px|em|pt|%)?\s*(?:!\s*important\s*)?(?:[;\"']|$)",
+    re.I,
+)
+_HIDDEN_ATTRIBUTE = re.compile(r"<[a-z][a-z0-9]*(?:\s[^<>]*?)?\shidden(?=[\s>=/])", re.I)
 _CELL_TAG = re.compile(r"</?t[dh]\b[^<>]*>", re.I)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.I)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -86,7 +91,11 @@ def _without_style(tag: re.Match[str]) -> str:
     def kept(style: re.Match[str]) -> str:
         return ' style="display:none"' if _HIDDEN.search(style[0]) else ""
 
-    return _STYLE.sub(kept, tag[0]) if "style" in tag[0].lower() else tag[0]
+    text = tag[0]
+    lower = text.lower()
+    if "hidden" in lower and (match := _HIDDEN_ATTRIBUTE.match(text)):
+        return f'{text[: match.end()]} style="display:none"{_STYLE.sub("", text[match.end() :])}'
+    return _STYLE.sub(kept, text) if "style" in lower else text
 
 
 def _stripped(html: str) -> str:

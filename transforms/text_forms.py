@@ -1,6 +1,6 @@
 """Texts in forms that mails use besides plain text and HTML, as people read them.
 
-Belongs here: format=flowed, text/enriched, invitations (iCalendar). Does not belong here: HTML (`text`), MIME.
+Belongs here: format=flowed, PGP armor, text/enriched, invitations (iCalendar). Does not belong here: HTML (`text`), MIME.
 """
 
 import re
@@ -10,6 +10,11 @@ _ENRICHED_PARAM = re.compile(r"<param>[^<]*</param>", re.I)
 _ENRICHED_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,59}>")
 _ENRICHED_BREAK = re.compile(r"<(?:nl|np|paragraph)>", re.I)
 _NEWLINES = re.compile(r"\n+")
+_ARMOR_BEGIN = re.compile(
+    r"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?\n(?:[A-Za-z-]{1,40}: [^\n]*\n)*[ \t]*\r?\n", re.M
+)
+_ARMOR_END = re.compile(r"^-----END PGP SIGNATURE-----[ \t]*\r?\n?", re.M)
+_ARMOR_DASH = re.compile(r"^- (?=-|From )", re.M)
 _CALENDAR_FOLD = re.compile(r"\r?\n[ \t]")
 _CALENDAR_ESCAPE = re.compile(r"\\([\\;,nN])")
 _CALENDAR_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?$")
@@ -47,6 +52,22 @@ def unflow(text: str, *, is_delsp: bool = False) -> str:
             close()
     close()
     return "\n".join(out)
+
+
+def without_armor(text: str) -> str:
+    """The text of an OpenPGP cleartext signature, without the signature; any other text as it is.
+
+    What stands around it stays. Source: RFC 9580 §7.
+    """
+    start = _ARMOR_BEGIN.search(text)
+    if start is None:
+        return text
+    signature = text.find("\n-----BEGIN PGP SIGNATURE-----", start.end() - 1)
+    if signature < 0:
+        return text
+    end = _ARMOR_END.search(text, signature)
+    signed = _ARMOR_DASH.sub("", text[start.end() : signature + 1])
+    return text[: start.start()] + signed + (text[end.end() :] if end else "")
 
 
 def enriched_to_text(text: str) -> str:
