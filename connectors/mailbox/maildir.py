@@ -21,7 +21,14 @@ from imapclient.imap_utf7 import decode as decode_folder_name
 
 from connectors.contract import CheckResult, Cursor, Page
 from connectors.errors import ConfigurationError
-from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller, mail_record
+from connectors.mailbox.pages import (
+    MEDIA_TYPE,
+    PAGE_BYTES,
+    PAGE_MAILS,
+    STREAM,
+    PageFiller,
+    mail_record,
+)
 from connectors.mailbox.seen import SeenMails
 
 KEY_BYTES = 8
@@ -29,7 +36,7 @@ KEY_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class _MailFile:
+class MailFile:
     """A file, the folder that it counts to, and the name under which it is remembered."""
 
     folder: str
@@ -43,6 +50,7 @@ class _FilesSource(ABC):
     streams: Sequence[str] = (STREAM,)
     volatile_fields: Mapping[str, Sequence[str]] = {}
     kind: str
+    media_type = MEDIA_TYPE
 
     def __init__(
         self,
@@ -66,7 +74,7 @@ class _FilesSource(ABC):
         """Folder name → the directories that hold its files."""
 
     @abstractmethod
-    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[_MailFile]:
+    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[MailFile]:
         """The files of one folder."""
 
     def check(self) -> CheckResult:
@@ -116,7 +124,11 @@ class _FilesSource(ABC):
                 if filler.is_full_for(len(payload)):
                     yield Page(filler.take(), _cursor(seen), complete=False)
                 location = {"folder": folder, "file": str(file.path), **arrival}
-                filler.add(mail_record(payload, folder, file.key, seen, location))
+                filler.add(
+                    mail_record(
+                        payload, folder, file.key, seen, location, media_type=self.media_type
+                    )
+                )
         yield Page(filler.take(), _cursor(seen), complete=not unreadable)
         if unreadable:
             raise ConfigurationError(
@@ -176,7 +188,7 @@ class MaildirSource(_FilesSource):
             if self._wanted is None or name in self._wanted
         }
 
-    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[_MailFile]:
+    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[MailFile]:
         """A file keeps its unique name when it moves from `new` to `cur` and when its flags change."""
         for directory in directories:
             if not directory.is_dir():
@@ -184,7 +196,7 @@ class MaildirSource(_FilesSource):
             for path in directory.iterdir():
                 if not path.name.startswith(".") and path.is_file():
                     unique = path.name.partition(":")[0].partition("!2,")[0].partition(";2,")[0]
-                    yield _MailFile(folder, path, _hash(unique))
+                    yield MailFile(folder, path, _hash(unique))
 
     def _arrival(self, path: Path) -> dict[str, str]:
         """A Maildir file's time is the mail's delivery; an `.eml` file's says only when it was copied."""
@@ -196,23 +208,23 @@ class EmlSource(_FilesSource):
     """A folder of single mails, `.eml` files, with all folders below it."""
 
     kind = "folder of mails"
+    suffix = ".eml"
 
     def _folders(self) -> dict[str, list[Path]]:
         root = self._existing_root()
         folders = sorted({path.parent for path in self._found(root)})
         return {path.relative_to(root).as_posix(): [path] for path in folders} or {".": [root]}
 
-    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[_MailFile]:
+    def _files(self, folder: str, directories: Sequence[Path]) -> Iterator[MailFile]:
         for directory in directories:
             for path in directory.iterdir():
-                if path.suffix.lower() == ".eml" and path.is_file():
+                if path.suffix.lower() == self.suffix and path.is_file():
                     stat = path.stat()
                     name = f"{path.name}\x00{stat.st_size}\x00{stat.st_mtime_ns}"
-                    yield _MailFile(folder, path, _hash(name))
+                    yield MailFile(folder, path, _hash(name))
 
-    @staticmethod
-    def _found(root: Path) -> Iterator[Path]:
-        return (path for path in root.rglob("*") if path.suffix.lower() == ".eml")
+    def _found(self, root: Path) -> Iterator[Path]:
+        return (path for path in root.rglob("*") if path.suffix.lower() == self.suffix)
 
 
 def _is_maildir(path: Path) -> bool:

@@ -31,14 +31,20 @@ def mail_record(
     seen: SeenMails,
     location: Mapping[str, Any],
     mark: int = 0,
+    *,
+    media_type: str = MEDIA_TYPE,
+    digest: bytes | None = None,
 ) -> RawRecord:
-    """The record of a mail, noted in `seen`: its id is the sha256 of its bytes, with `#2`, … for identical ones."""
-    digest = hashlib.sha256(payload).digest()
+    """The record of a mail, noted in `seen`: its id is the sha256 of its bytes, with `#2`, … for identical ones.
+
+    `digest` is given where the bytes hold more than what was said (Outlook's items: read, flagged, …).
+    """
+    digest = hashlib.sha256(payload).digest() if digest is None else digest
     return RawRecord(
         stream=STREAM,
         remote_id=remote_id_of(digest, seen.add(container, key, digest, mark)),
         payload=payload,
-        media_type=MEDIA_TYPE,
+        media_type=media_type,
         location=location,
     )
 
