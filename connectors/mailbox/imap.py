@@ -285,4 +285,6 @@ class _Work:
         calls = self.session.calls - self._calls_told
         self._calls_told = self.session.calls
         self._has_given = True
+        records = [*self.mailbox.withdrawn, *records]
+        self.mailbox.withdrawn.clear()
         return Page(records, self.mailbox.packed(), complete=complete, calls=calls)

@@ -21,7 +21,7 @@ from connectors.contract import ContainerCount
 from connectors.errors import UnavailableError
 from connectors.mailbox.imap_answers import MailFacts
 from connectors.mailbox.imap_line import FolderState, Resync
-from connectors.mailbox.imap_place import FolderPlace, MailboxPlace
+from connectors.mailbox.imap_place import FolderPlace, MailboxPlace, unfetched_id
 from connectors.mailbox.imap_session import ConnectionLostError, FetchRefusedError, ImapSession
 from connectors.mailbox.pages import MEDIA_TYPE, STREAM, mail_record, tombstone
 from transforms.model import RawRecord
@@ -133,6 +133,8 @@ class FolderReading:
         if place is None or _is_renumbered(place, state):
             if not self._mailbox.is_gmail:
                 self._seen.forget(self.folder)
+            if place is not None:
+                self._mailbox.keep_owed(self.folder, ())
             place = self._mailbox.folders[self.folder] = FolderPlace(state.uidvalidity)
         self._place, self._state, self._late = place, state, []
         first = place.last_uid + 1
@@ -150,9 +152,8 @@ class FolderReading:
         if state.is_resynced and state.modseq >= place.modseq:
             changed = state.changed
             self._seen.drop(self.folder, _inside(self._seen.keys(self.folder), state.vanished))
-            place.owed = [
-                u for u in place.owed if u not in set(_inside(place.owed, state.vanished))
-            ]
+            gone = _inside(place.owed, state.vanished)
+            self._mailbox.keep_owed(self.folder, set(place.owed) - set(gone))
         elif state.modseq and place.last_uid and state.modseq != place.modseq:
             # A sequence that went back (a restored server) says nothing about what changed: all flags then.
             since = place.modseq if 0 < place.modseq < state.modseq else None
@@ -179,7 +180,7 @@ class FolderReading:
             return
         found = set(self._trying(lambda: self._session.uids(1, place.last_uid, state), state))
         self._seen.drop(self.folder, known - found)
-        place.owed = [uid for uid in place.owed if uid in found]
+        self._mailbox.keep_owed(self.folder, found)
         self._late = sorted(found - known - set(place.owed))
 
     def _compare(self, held: Collection[bytes]) -> ContainerCount:
@@ -204,7 +205,7 @@ class FolderReading:
             gone = known - set(listed)
         # Without this they would take part in counting what else has the same bytes.
         self._seen.drop(self._container, gone | lost)
-        place.owed = [uid for uid in place.owed if uid in listed]
+        self._mailbox.keep_owed(self.folder, listed)
         missing = sorted(uid for uid in listed if key_of[uid] not in here)
         self._late = [uid for uid in missing if uid not in place.owed]
         return ContainerCount(
@@ -356,7 +357,7 @@ class FolderReading:
             "uidvalidity": place.uidvalidity,
             "uid": uid,
         }
-        stand_in_id = f"unfetched:{self.folder}:{place.uidvalidity}:{uid}"
+        stand_in_id = unfetched_id(self.folder, place.uidvalidity, uid)
         if problem:
             if uid not in place.owed:
                 place.owed.append(uid)

@@ -9,13 +9,15 @@ That is where a mail's presence and flags are kept; its raw record stays when it
 On Gmail mails are remembered by X-GM-MSGID in one container, `\All`, whatever labels they were met under.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connectors.contract import Cursor
 from connectors.mailbox.imap_answers import MARKS
+from connectors.mailbox.pages import tombstone
 from connectors.mailbox.seen import SeenMails
+from transforms.model import RawRecord
 
 GMAIL = "\\All"
 """The container of mails that are remembered by their Gmail id."""
@@ -53,6 +55,8 @@ class MailboxPlace:
         """Reads a cursor; one without marks, as it was before flags were kept, is taken over."""
         held = dict(cursor or {})
         self.is_gmail = bool(held.get("is_gmail"))
+        self.withdrawn: list[RawRecord] = []
+        """Tombstones of owed mails that are owed no longer; the next page has to carry them."""
         self.folders = {
             name: FolderPlace(**place) for name, place in held.get("folders", {}).items()
         }
@@ -67,11 +71,25 @@ class MailboxPlace:
 
     def fit(self, folders: list[str], *, is_gmail: bool) -> None:
         """Forgets folders that are read no longer, and everything where the server turns out to be Gmail or not."""
+        kept = folders if is_gmail == self.is_gmail else []
         if is_gmail != self.is_gmail:
-            self.is_gmail, self.folders = is_gmail, {}
+            self.is_gmail = is_gmail
             self.seen = SeenMails(key_bytes=8 if is_gmail else 4, has_marks=True)
-        self.folders = {name: place for name, place in self.folders.items() if name in folders}
+        for name in [name for name in self.folders if name not in kept]:
+            self.keep_owed(name, ())
+            del self.folders[name]
         self.seen.keep_only([GMAIL] if is_gmail else self.folders)
+
+    def keep_owed(self, folder: str, uids: Collection[int]) -> None:
+        """Keeps those owed mails of a folder that are among `uids`; the others' stand-ins are withdrawn."""
+        place = self.folders[folder]
+        for uid in place.owed:
+            if uid not in uids:
+                location = {"folder": folder, "uidvalidity": place.uidvalidity, "uid": uid}
+                self.withdrawn.append(
+                    tombstone(unfetched_id(folder, place.uidvalidity, uid), location)
+                )
+        place.owed = [uid for uid in place.owed if uid in uids]
 
     def container(self, folder: str) -> str:
         """Under which name a folder's mails are remembered."""
@@ -84,6 +102,11 @@ class MailboxPlace:
             "mails": self.seen.packed(),
             **({"is_gmail": True} if self.is_gmail else {}),
         }
+
+
+def unfetched_id(folder: str, uidvalidity: int, uid: int) -> str:
+    """The id of the empty record that stands for a mail which the server could not hand over."""
+    return f"unfetched:{folder}:{uidvalidity}:{uid}"
 
 
 def standing_mails(cursor: Cursor | None) -> Iterator[Standing]:

@@ -285,6 +285,8 @@ class ImapSession:
             timeout=SocketTimeout(connect=end.connect_seconds, read=end.read_seconds),
         )
         client.normalise_times = False
+        # IMAPClient sends a command and its line end apart: the second would wait for the first one's delayed ACK.
+        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
 
     def _start_tls(self, client: ImapLine) -> None:
