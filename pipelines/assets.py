@@ -36,6 +36,8 @@ _SOURCES = {
     "mbox": "Mail archives in mbox files.",
     "maildir": "Mail archives in Maildir folders.",
     "eml": "Folders of single mails.",
+    "msg": "Folders of Outlook's .msg files.",
+    "pst": "Outlook's archives: PST and OST files.",
     "csv": "Exports of other systems, read with a column mapping.",
 }
 """Type of a source → what stands in the graph."""

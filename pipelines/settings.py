@@ -174,10 +174,17 @@ class ImapSettings(MailSettings, RemoteSettings):
 
 
 class MailFilesSettings(MailSettings):
-    """Mail that lies in files: mbox (also .gz), a Maildir, or a folder of .eml files."""
+    """Mail that lies in files: mbox (also .gz), a Maildir, a folder of .eml or .msg files, PST or OST files."""
 
-    type: Literal["mbox", "maildir", "eml"]
+    type: Literal["mbox", "maildir", "eml", "msg", "pst"]
     path: str
+    folders: tuple[str, ...] = ()
+    """PST only: the folders to read, with those below them (`Inbox`, `Inbox/2024`); none named takes all."""
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuses folders where they would be passed over."""
+        if self.folders and self.type != "pst":
+            raise ValueError(f"'folders' goes with type pst, not with {self.type}")
 
 
 class FileExportSettings(SourceSettings):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from connectors.contract import Helpdesk, Notifier, Source
@@ -20,6 +21,8 @@ from connectors.http import Policy, PolicySession
 from connectors.mailbox.imap import ImapSource
 from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
+from connectors.mailbox.msg import MsgSource
+from connectors.mailbox.pst import PstSource
 from connectors.oauth import OAuthCredential
 from connectors.pagerduty import PagerDutyNotifier
 from connectors.slack import SlackNotifier
@@ -52,6 +55,7 @@ from sla_rules.rails_time_zones import ZONES
 from transforms import file_export, freshdesk, freshdesk_articles, zendesk, zendesk_articles
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
+from transforms.outlook.mapi import is_mail_class
 from transforms.threads import ThreadPolicy
 from transforms.yaml_faults import did_you_mean
 
@@ -157,8 +161,15 @@ def _mail_files(
     path = settings.path(source.path)
     if source.type == "mbox":
         return Wired(MboxSource(str(path)), _mail_transform(source))
-    kind = MaildirSource if source.type == "maildir" else EmlSource
-    return Wired(kind(path), _mail_transform(source))
+    if source.type == "pst":
+        archive = PstSource(str(path), folders=source.folders, is_mail_class=is_mail_class)
+        return Wired(archive, _mail_transform(source))
+    kinds: dict[str, Callable[[Path], Source]] = {
+        "maildir": MaildirSource,
+        "eml": EmlSource,
+        "msg": MsgSource,
+    }
+    return Wired(kinds[source.type](path), _mail_transform(source))
 
 
 def _imap(
