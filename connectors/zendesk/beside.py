@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 RECENT_PAGE = 100
 MOST_RECENT_PAGES = 10
 """Pages of the tickets updated last that are asked for at most; the export brings the rest a minute later."""
+COVERED_SECONDS = 300
+"""How far behind a full second its tickets are taken along: a bulk change fills many seconds, one walk serves them."""
 IMPORT_SPREAD_SECONDS = 2
 """An event whose own time is that far from the export's was imported: its ticket's `updated_at` proves nothing."""
 
@@ -36,10 +38,12 @@ Now = Callable[[], float]
 
 
 class ByTicket:
-    """The work beside the event export, in the cursor under `tickets`, `after`, `second`, `late`, `mended`.
+    """The work beside the event export, in the cursor under `tickets`, `after`, `second`, `covered`, `late`, `mended`.
 
     - `tickets`, `after`: tickets whose audits are to be read now, and the page of the first one.
-    - `second`: the full second that is being read: `at`, `export` (the walk through the tickets), `imported`.
+    - `second`: the full second that is being read: `at`, `until` (the seconds behind it that are read with it),
+      `export` (the walk through the tickets), `imported`.
+    - `covered`: the seconds that the last such walk has read, if they too turn out to be full.
     - `late`: full seconds whose hidden minute is to be looked at from `due` on.
     - `mended`: events of the export's edge that were read again already; the edge comes again with each pull.
 
@@ -70,18 +74,24 @@ class ByTicket:
     def full_second(self, state: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
         """Starts to read the second by its tickets."""
         at = int(state["start_time"])
+        imported = any(
+            abs(_seconds(row.get("created_at"), at) - at) >= IMPORT_SPREAD_SECONDS
+            for row in rows
+            if isinstance(row, dict)
+        )
+        covered = state.get("covered")
+        if covered and at <= covered["until"] and covered["imported"] >= imported:
+            return {**state, "start_time": at + 1}
         logger.warning(
             "%s: ticket_events: more than %d rows in the second %d; they are read ticket by ticket",
             self._session.label,
             len(rows),
             at,
         )
-        imported = any(
-            abs(_seconds(row.get("created_at"), at) - at) >= IMPORT_SPREAD_SECONDS
-            for row in rows
-            if isinstance(row, dict)
-        )
-        return {**state, "second": {"at": at, "export": None, "imported": imported}}
+        # An audit that is read from now on tells everything up to now.
+        until = min(at + COVERED_SECONDS, int(self._now()) - FRESH_SECONDS)
+        second = {"at": at, "until": max(at, until), "imported": imported, "export": None}
+        return {**state, "second": second}
 
     def after_page(
         self, state: Mapping[str, Any], rows: Sequence[Any], *, ended: bool
@@ -90,6 +100,8 @@ class ByTicket:
         state = dict(state)
         broken = [row for row in rows if is_mutilated(row) or tells_redaction(row)]
         known = set(state.pop("mended", ()))
+        if int(state["start_time"]) > state.get("covered", {"until": 0})["until"]:
+            state.pop("covered", None)
         wanted = [row for row in broken if row.get("id") not in known]
         tickets = list(dict.fromkeys(row.get("ticket_id") for row in wanted))
         if tickets:
@@ -144,9 +156,7 @@ class ByTicket:
         if page.complete:
             rows += recently_updated(self._session, hidden_since)
             self._end(state, second, at)
-        found = dict.fromkeys(
-            row["id"] for row in rows if _may_have_events(row, at, is_import=second["imported"])
-        )
+        found = dict.fromkeys(row["id"] for row in rows if _may_have_events(row, second))
         if found:
             state["tickets"] = list(found)
         return state
@@ -156,6 +166,7 @@ class ByTicket:
         if second.pop("is_late", False):
             return
         state["start_time"] = at + 1
+        state["covered"] = {"until": second["until"], "imported": second["imported"]}
         due = int(self._now()) + FRESH_SECONDS
         state["late"] = [*state.get("late", ()), {**second, "due": due}]
 
@@ -246,13 +257,14 @@ def recently_updated(
     return found
 
 
-def _may_have_events(row: Any, at: int, *, is_import: bool) -> bool:
-    """Whether a ticket can have an event in the second `at`: every event moves `updated_at`, but those of imports."""
+def _may_have_events(row: Any, second: Mapping[str, Any]) -> bool:
+    """Whether a ticket can have an event in these seconds: every event moves `updated_at`, but those of imports."""
     if not isinstance(row, dict) or row.get("id") is None or row.get("status") == "deleted":
         return False
-    if _seconds(row.get("created_at"), at) > at:
+    at, until = second["at"], second["until"]
+    if _seconds(row.get("created_at"), at) > until:
         return False
-    return is_import or _seconds(row.get("updated_at"), at) >= at
+    return bool(second["imported"]) or _seconds(row.get("updated_at"), at) >= at
 
 
 def _seconds(value: Any, otherwise: float) -> float:

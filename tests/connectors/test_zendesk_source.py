@@ -29,7 +29,7 @@ from connectors.warehouse.raw import store_page, stream_state
 from connectors.warehouse.tables import raw_record
 from connectors.zendesk.account import open_session
 from connectors.zendesk.source import STREAMS, ZendeskSource
-from transforms.model import RawRecord
+from transforms.model import Batch, RawRecord
 from transforms.zendesk import normalise
 
 Slept = list[float]
@@ -275,6 +275,18 @@ def test_full_second_when_cut_after_any_page_then_at_most_one_call_is_made_again
         assert made <= calls + cuts
 
 
+def test_full_seconds_when_they_follow_each_other_then_their_tickets_are_read_once() -> None:
+    clock = Clock()
+    start = NOW - timedelta(days=1)
+    data = account(3_600, step=lambda n: start + timedelta(seconds=(n - 1) // 1_200))
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        pages = list(source.pull("ticket_events", None))
+        assert len(set(ids(pages))) == 3_600
+        assert zendesk.calls["audits"] == 3_600
+        assert zendesk.calls["tickets_export"] == 4
+        assert zendesk.calls["events_export"] == 5
+
+
 def test_full_second_of_an_import_when_its_tickets_say_they_are_old_then_all_come() -> None:
     clock = Clock()
     data = account(1_203, step=crowded)
@@ -375,6 +387,49 @@ def test_fetch_when_tickets_are_named_then_gives_them_with_their_events_and_tomb
                 row = {n: v for n, v in rows[one].items() if n not in volatile}
                 told = {n: v for n, v in json.loads(record.payload).items() if n not in volatile}
                 assert told == row
+
+
+def test_audits_when_read_instead_of_exported_events_then_the_history_is_the_same() -> None:
+    clock = Clock()
+    with standin(account(6), clock) as zendesk, source_of(zendesk, clock) as source:
+        life = Life(zendesk, random.Random(11))
+        with zendesk.lock:
+            for number in (1_001, 1_002, 1_003):
+                clock.move(1)
+                life.comment(number, is_public=number != 1_002)
+                life.change(number, status="pending", priority="urgent", additional_tags=["x"])
+            clock.move(1)
+            life.merge(1_003, 1_004)
+            life.change(1_001, status="solved")
+        clock.move(62)
+        common = {
+            stream: [r for p in source.pull(stream, None) for r in p.records]
+            for stream in ("users", "organizations", "groups", "tickets")
+        }
+        exported = [r for p in source.pull("ticket_events", None) for r in p.records]
+        names = [str(n) for n in range(1_001, 1_007)]
+        fetched = [r for p in source.fetch("tickets", names) for r in p.records]
+        audits = [r for r in fetched if r.stream == "ticket_events"]
+        assert {r.payload for r in exported}.isdisjoint(r.payload for r in audits)
+        of_export = normalise({**common, "ticket_events": exported})
+        of_audits = normalise({**common, "ticket_events": audits})
+
+        def said(batch: Batch) -> Any:
+            comments = [
+                (c.remote_id, c.created_at, c.author_remote_id, c.author_kind, c.is_public, c.text)
+                for c in batch.comments
+            ]
+            changes = [
+                (c.remote_id, c.field, c.old_value, c.new_value, c.occurred_at, c.position)
+                for c in batch.changes
+            ]
+            links = [(t.remote_id, t.status, t.merged_into_remote_id) for t in batch.tickets]
+            return sorted(comments), sorted(changes, key=str), sorted(links)
+
+        assert said(of_audits) == said(of_export)
+        assert ("1003", "merged", "1004") in said(of_audits)[2]
+        versions = {r.remote_id: r.version_key for r in exported}
+        assert versions == {r.remote_id: r.version_key for r in audits}
 
 
 def test_fetch_when_people_and_teams_are_named_then_the_gone_ones_are_tombstones() -> None:
