@@ -5,19 +5,24 @@ here: people (`freshdesk_people`), comments (`freshdesk_conversation`), changes 
 (`freshdesk_words`), I/O.
 
 Decisions:
-- A ticket's record carries its conversations under `conversations`. Where the newest version came without them
-  (deleted, spam, archived meanwhile), those of the newest version that has them stay.
+- A ticket's record carries its conversations under `conversations`. What the newest version came without
+  (conversations of spam, `stats` of the archive, everything of a ticket deleted for good) stays as the newest
+  version that has it told it.
 - `new` is an open ticket that never had an agent nor an agent's reply; Freshdesk itself has no such status.
 - What Freshdesk says of its own targets (`fr_escalated`, `is_escalated`, `due_by`, `fr_due_by`, `stats`) is kept
   as the source's verdict, under Freshdesk's names.
-- Merges are not told by the API: a merged ticket is one that was closed.
+- Merges are told by nothing but the note that Freshdesk writes when it closes the secondary ticket ("This ticket is
+  closed and merged into ticket 7"; see `freshdesk_merge`). A ticket merged with a note of another wording is closed.
+- Time spent (`time_entries`) is a field of the ticket, `time_spent_minutes`; a product is one by its name.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from transforms.freshdesk_conversation import comments_of, is_agent_reply
 from transforms.freshdesk_history import Snapshot, changes_of, snapshot_of
+from transforms.freshdesk_merge import Merge, merge_of, merged
 from transforms.freshdesk_people import (
     read_agents,
     read_companies,
@@ -25,7 +30,13 @@ from transforms.freshdesk_people import (
     read_groups,
     read_requester,
 )
-from transforms.freshdesk_words import OUTBOUND_SOURCE, RATING_SCORES, Reading, read_words
+from transforms.freshdesk_words import (
+    CLASSIC_SCORES,
+    OUTBOUND_SOURCE,
+    RATING_SCORES,
+    Reading,
+    read_words,
+)
 from transforms.model import Batch, RawRecord, SourceComment, SourceRating, SourceTicket
 from transforms.payload import (
     UnreadableError,
@@ -38,7 +49,7 @@ from transforms.payload import (
     texts_of,
 )
 
-VERSION = "freshdesk-1"
+VERSION = "freshdesk-2"
 
 _VERDICT = ("fr_escalated", "is_escalated", "due_by", "fr_due_by", "stats")
 
@@ -58,7 +69,7 @@ def normalise(
         records: stream → raw records. `tickets`: every version of each ticket, a ticket's versions in the order
             in which they were stored (its latest version alone gives the ticket without what was observed);
             `satisfaction_ratings` of those tickets; `ticket_fields`, `agents`, `groups`, `companies`, `contacts`
-            whole.
+            whole; so `products`. `time_entries` of those tickets.
         status_map: status code or name (lower case) → canonical status; wins over all that is built in.
         priority_map: priority code → canonical priority; wins likewise.
         base_url: the account's address, for links to the agent's view; may be empty.
@@ -69,7 +80,7 @@ def normalise(
         A batch; records that could not be understood are in its `rejected`.
     """
     reading = Reading(
-        words=read_words(records.get("ticket_fields", ())),
+        words=read_words(records.get("ticket_fields", ()), records.get("products", ())),
         statuses={key.strip().lower(): value for key, value in (status_map or {}).items()},
         priorities={key.strip().lower(): value for key, value in (priority_map or {}).items()},
         base_url=base_url.rstrip("/"),
@@ -80,12 +91,13 @@ def normalise(
     read_groups(reading, records.get("groups", ()))
     read_companies(reading, records.get("companies", ()))
     read_contacts(reading, records.get("contacts", ()))
+    minutes = _minutes(reading, records.get("time_entries", ()))
     versions: dict[str, list[RawRecord]] = {}
     for record in records.get("tickets", ()):
         versions.setdefault(record.remote_id, []).append(record)
     for history in versions.values():
         try:
-            _read_ticket(reading, history)
+            _read_ticket(reading, history, minutes)
         except UnreadableError as error:
             reading.reject(history[-1].stream, history[-1].remote_id, error)
     for record in records.get("satisfaction_ratings", ()):
@@ -96,7 +108,7 @@ def normalise(
     return reading.batch
 
 
-def _read_ticket(reading: Reading, history: list[RawRecord]) -> None:
+def _read_ticket(reading: Reading, history: list[RawRecord], minutes: Mapping[str, int]) -> None:
     """Adds one ticket from its versions; the last one is what it is now."""
     bodies = [(object_of(history[-1]), history[-1].is_tombstone)]
     for record in reversed(history[:-1]):
@@ -104,17 +116,60 @@ def _read_ticket(reading: Reading, history: list[RawRecord]) -> None:
             bodies.insert(0, (object_of(record), record.is_tombstone))
         except UnreadableError as error:
             reading.warn(record.remote_id, "unreadable version", str(error))
+    bodies = _filled(bodies)
     body = bodies[-1][0]
     ticket_id = required_id(body, "id")
+    if body.get("is_gone") and "created_at" not in body:
+        reading.warn(
+            ticket_id, "gone before it was read", "it was deleted for good; nothing is known of it"
+        )
+        return
     created_at = required_instant(body, "created_at")
     read_requester(reading, body)
     comments = comments_of(reading, body, _conversations(reading, ticket_id, bodies))
-    snapshots = _snapshots(reading, bodies, comments)
-    ticket = _ticket(reading, body, snapshots[-1])
+    merge = merge_of(body)
+    snapshots = _snapshots(reading, bodies, comments, merge)
+    ticket = _ticket(reading, body, snapshots[-1], minutes.get(ticket_id))
+    if merge is not None and ticket.status == "merged":
+        ticket = replace(ticket, merged_into_remote_id=merge.into)
     changes = changes_of(reading, ticket_id, created_at, snapshots)
     reading.batch.tickets.append(ticket)
     reading.batch.comments.extend(comments)
     reading.batch.changes.extend(changes)
+
+
+def _filled(bodies: list[tuple[dict[str, Any], bool]]) -> list[tuple[dict[str, Any], bool]]:
+    """The versions, oldest first; one of the archive or of what is gone has what versions before it told.
+
+    Conversations are left out of this: whether a version has them is told apart (`_conversations`).
+    """
+    filled: list[tuple[dict[str, Any], bool]] = []
+    for body, is_tombstone in bodies:
+        if filled and (body.get("archived") or body.get("is_gone")):
+            before = {k: v for k, v in filled[-1][0].items() if k != "conversations"}
+            body = {**before, **body}
+        filled.append((body, is_tombstone))
+    return filled
+
+
+def _minutes(reading: Reading, records: Iterable[RawRecord]) -> dict[str, int]:
+    """Ticket's id → minutes of all its time entries (`time_spent` is hh:mm)."""
+    found: dict[str, int] = {}
+    for record in records:
+        try:
+            body = object_of(record)
+            ticket_id = required_id(body, "ticket_id")
+            hours, _, minutes = (text_of(body, "time_spent") or "00:00").partition(":")
+            spent = int(hours) * 60 + int(minutes or 0)
+        except (UnreadableError, ValueError) as error:
+            reading.reject(
+                record.stream,
+                record.remote_id,
+                UnreadableError("unreadable time entry", str(error)),
+            )
+            continue
+        found[ticket_id] = found.get(ticket_id, 0) + spent
+    return found
 
 
 def _conversations(
@@ -136,7 +191,10 @@ def _conversations(
 
 
 def _snapshots(
-    reading: Reading, bodies: list[tuple[dict[str, Any], bool]], comments: list[SourceComment]
+    reading: Reading,
+    bodies: list[tuple[dict[str, Any], bool]],
+    comments: list[SourceComment],
+    merge: Merge | None,
 ) -> list[Snapshot]:
     """The versions, oldest first; one of the past that says too little is left out."""
     snapshots: list[Snapshot] = []
@@ -153,7 +211,7 @@ def _snapshots(
             )
             if not was_touched:
                 snapshot = snapshot_of(reading, body, was_touched=False, is_tombstone=is_tombstone)
-            snapshots.append(snapshot)
+            snapshots.append(merged(snapshot, merge))
         except UnreadableError as error:
             if index == len(bodies) - 1:
                 raise
@@ -161,9 +219,15 @@ def _snapshots(
     return snapshots
 
 
-def _ticket(reading: Reading, body: Mapping[str, Any], now: Snapshot) -> SourceTicket:
+def _ticket(
+    reading: Reading, body: Mapping[str, Any], now: Snapshot, minutes: int | None
+) -> SourceTicket:
     ticket_id = required_id(body, "id")
     custom = body.get("custom_fields")
+    added = {
+        "product": reading.words.products.get(id_of(body, "product_id") or ""),
+        "time_spent_minutes": minutes,
+    }
     return SourceTicket(
         remote_id=ticket_id,
         number=ticket_id,
@@ -186,7 +250,8 @@ def _ticket(reading: Reading, body: Mapping[str, Any], now: Snapshot) -> SourceT
             str(name): value
             for name, value in (custom.items() if isinstance(custom, dict) else ())
             if value not in (None, "", [])
-        },
+        }
+        | {name: value for name, value in added.items() if value is not None},
         source_verdict={name: body[name] for name in _VERDICT if body.get(name) is not None},
     )
 
@@ -195,13 +260,14 @@ def _rating(body: Mapping[str, Any]) -> SourceRating:
     """One answer to the survey's default question; accounts may ask more, which are not verdicts."""
     ratings = body.get("ratings")
     value = ratings.get("default_question") if isinstance(ratings, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int) or value not in RATING_SCORES:
+    scores = {**RATING_SCORES, **CLASSIC_SCORES}
+    if isinstance(value, bool) or not isinstance(value, int) or value not in scores:
         raise UnreadableError("unknown rating", f"ratings.default_question={value!r}")
     return SourceRating(
         remote_id=required_id(body, "id"),
         ticket_remote_id=required_id(body, "ticket_id"),
         kind="csat",
-        score=RATING_SCORES[value],
+        score=scores[value],
         source_score=str(value),
         rated_at=required_instant(body, "created_at"),
         comment=text_of(body, "feedback"),

@@ -9,13 +9,16 @@ Rules:
 - What names an automation (`automation_id`) or calls itself an `auto_response` is automatic, and a bot's where it
   is outgoing, whoever's name it carries.
 - A forward (source 8) goes to a third party and never to the requester: it is not public, so that it is no reply.
+- Images in the HTML are files of their comment, `is_inline`; Freshdesk lists them nowhere else.
 - Chats repeat their description as the first message; that one is a copy.
 
 Source: Freshdesk API v2 reference, "Conversations" (source codes 0 reply, 2 note, 5 tweet, 6 survey feedback,
 7 Facebook, 8 forwarded e-mail, 9 phone, 10 Mobihelp, 11 e-commerce).
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
 from typing import Any
 
 from inscriptis import get_text
@@ -32,6 +35,11 @@ from transforms.payload import (
 )
 
 FORWARD_SOURCE = "8"
+
+_IMAGE = re.compile(r"<img\b[^>]*?\bsrc\s*=\s*[\"'](?P<link>https?://[^\"']+)", re.IGNORECASE)
+_INLINE_ID = re.compile(r"/inline/attachment\?id=(\d+)")
+_STORED_ID = re.compile(r"/(?:helpdesk/)?attachments/(?:production/)?(\d+)/")
+"""Where an image's id stands in its address; the connector has put it in place of the token."""
 
 
 def comments_of(
@@ -88,7 +96,7 @@ def _description(reading: Reading, ticket: Mapping[str, Any]) -> SourceComment:
         subject=text_of(ticket, "subject"),
         raw_stream="tickets",
         raw_remote_id=ticket_id,
-        attachments=_attachments(ticket),
+        attachments=_attachments(ticket, text_of(ticket, "description")),
     )
 
 
@@ -117,7 +125,7 @@ def _comment(
         copy_of_remote_id=first.remote_id if is_copy else None,
         raw_stream="tickets",
         raw_remote_id=first.ticket_remote_id,
-        attachments=_attachments(body),
+        attachments=_attachments(body, text_of(body, "body")),
     )
 
 
@@ -151,20 +159,46 @@ def _text(body: Mapping[str, Any], plain: str, html: str) -> str:
     return get_text(markup).strip() if markup else ""
 
 
-def _attachments(body: Mapping[str, Any]) -> tuple[SourceAttachment, ...]:
+def _attachments(body: Mapping[str, Any], html: str | None) -> tuple[SourceAttachment, ...]:
+    """The files of a list, then the images that the HTML shows and no list has."""
     found = []
     for one in objects_of(body, "attachments"):
         remote_id = id_of(one, "id")
         if remote_id is None:
             continue
         size = one.get("size", one.get("file_size"))
+        link = text_of(one, "attachment_url")
         found.append(
             SourceAttachment(
                 remote_id=remote_id,
                 file_name=text_of(one, "name") or f"attachment-{remote_id}",
                 media_type=text_of(one, "content_type") or "application/octet-stream",
                 size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else None,
-                remote_url=text_of(one, "attachment_url"),
+                remote_url=link,
+                is_inline=one.get("inline") is True or bool(link and html and link in html),
+            )
+        )
+    known = {one.remote_id for one in found} | {one.remote_url for one in found}
+    for link, number in _inline_images(html or ""):
+        if number in known or link in known:
+            continue
+        known |= {number, link}
+        found.append(
+            SourceAttachment(
+                remote_id=number,
+                file_name=f"inline-{number}",
+                media_type="image/*",
+                remote_url=link,
+                is_inline=True,
             )
         )
     return tuple(found)
+
+
+def _inline_images(html: str) -> Iterator[tuple[str, str]]:
+    """(address, id) of the images in some HTML that lie with Freshdesk."""
+    for match in _IMAGE.finditer(html):
+        link = unescape(match["link"])
+        numbered = _INLINE_ID.search(link) or _STORED_ID.search(link)
+        if numbered is not None:
+            yield link, numbered[1]

@@ -205,10 +205,15 @@ def _told(
 ) -> dict[tuple[datetime, int, str], _Event]:
     """The exact instants that one version tells, by (instant, kind, code)."""
     stats, own = snapshot.stats or {}, snapshot.status_since
+    resolved_at, closed_at = stats.get("resolved_at"), stats.get("closed_at")
+    is_merged = snapshot.base == "merged"
+    if is_merged and resolved_at == closed_at:
+        # A merge closes; it solves nothing.
+        resolved_at = None
     told: list[tuple[datetime | None, int, str, str | None]] = [
         (stats.get("first_responded_at"), 0, "", None),
-        (stats.get("resolved_at"), 3, "4", reading.status("4", ticket_id)),
-        (stats.get("closed_at"), 4, "5", reading.status("5", ticket_id)),
+        (resolved_at, 3, "4", reading.status("4", ticket_id)),
+        (closed_at, 4, "5", "merged" if is_merged else reading.status("5", ticket_id)),
         (own, 5, snapshot.code, snapshot.base),
     ]
     reopened_at, pending_at = stats.get("reopened_at"), stats.get("pending_since")

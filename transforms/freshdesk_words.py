@@ -6,12 +6,12 @@ records.
 Source: Freshdesk API v2 reference, "Tickets", "Conversations", "Ticket fields", "Satisfaction ratings".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from transforms.model import Batch, DataWarning, RawRecord, Rejected
-from transforms.payload import UnreadableError, object_of
+from transforms.payload import UnreadableError, id_of, object_of, text_of
 
 STATUS_CODES: Mapping[str, str] = {"2": "open", "3": "pending", "4": "solved", "5": "closed"}
 """The codes that every account has. 6 and above are the account's own."""
@@ -52,6 +52,9 @@ RATING_SCORES: Mapping[int, int] = {103: 5, 102: 4, 101: 4, 100: 3, -101: 2, -10
 """Seven steps on ours of five: 1 + 4 × step / 6, rounded. Accounts with a scale of 2, 3 or 5 use a part of them
 (ends first, neutral always 100), so that every scale keeps its ends at 1 and 5 and its middle at 3."""
 
+CLASSIC_SCORES: Mapping[int, int] = {1: 5, 2: 3, 3: 1}
+"""The classic survey: happy, neutral, unhappy."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccountWords:
@@ -60,6 +63,12 @@ class AccountWords:
     status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Code → the agents' name, then the customers'."""
     source: Mapping[str, str] = field(default_factory=dict)
+    stops_timer: frozenset[str] = frozenset()
+    """Codes of statuses in which the account's own SLA timer stands still."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Custom field's name, e.g. `cf_issue_type` → the agents' label."""
+    products: Mapping[str, str] = field(default_factory=dict)
+    """Id → name."""
 
     def status_label(self, code: str) -> str:
         """Code and agents' name, e.g. `6 Waiting on Customer`; the code alone where it has no name."""
@@ -95,7 +104,9 @@ class Reading:
     def status(self, code: str, ticket_id: str) -> str:
         """The canonical status of a code: the configuration's word, the built-in one, or by the account's names.
 
-        A code that nothing explains counts as `open`, with a warning.
+        A status that only the account explains is `on_hold` where it stops the account's SLA timer (ours stops
+        then too); what nothing explains counts as `open`. Both with a warning, since the configuration can say it
+        better.
         """
         names = [name.strip().lower() for name in self.words.status.get(code, ())]
         for configured in (code, *names):
@@ -107,6 +118,10 @@ class Reading:
             if name in STATUS_LABELS:
                 return STATUS_LABELS[name]
         label = self.words.status_label(code)
+        if code in self.words.stops_timer:
+            detail = f"status {label!r} stops the account's SLA timer and counts as on_hold"
+            self.warn(ticket_id, "unknown status", detail)
+            return "on_hold"
         self.warn(ticket_id, "unknown status", f"status {label!r} counts as open")
         return "open"
 
@@ -132,23 +147,48 @@ class Reading:
         return name or "unknown"
 
 
-def read_words(records: Iterable[RawRecord]) -> AccountWords:
-    """The account's names, from its ticket fields; a field that cannot be read gives none."""
+def read_words(fields: Iterable[RawRecord], products: Iterable[RawRecord] = ()) -> AccountWords:
+    """The account's names, from its ticket fields and products; a record that cannot be read gives none."""
     status: dict[str, tuple[str, ...]] = {}
     source: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    stops: set[str] = set()
+    for body in _objects(fields):
+        kind, name, label = body.get("type"), body.get("name"), text_of(body, "label")
+        told = [body.get("choices"), body.get("admin_choices")]
+        if kind == "default_status":
+            for choices in told:
+                names = _status_names(choices, status)
+                status.update({code: given for code, given in names.items() if code not in status})
+                stops |= _stopping(choices, status)
+        elif kind == "default_source":
+            for choices in told:
+                source = {**_source_names(choices), **source}
+        elif isinstance(name, str) and label and str(kind).startswith(("custom_", "nested_")):
+            labels[name] = label
+    named = {id_of(body, "id"): text_of(body, "name") for body in _objects(products)}
+    return AccountWords(
+        status,
+        source,
+        frozenset(stops),
+        labels,
+        {key: name for key, name in named.items() if key and name},
+    )
+
+
+def _objects(records: Iterable[RawRecord]) -> Iterator[dict[str, Any]]:
     for record in records:
         try:
-            body = object_of(record)
+            yield object_of(record)
         except UnreadableError:
             continue
-        if body.get("type") == "default_status":
-            status.update(_status_names(body.get("choices")))
-        elif body.get("type") == "default_source":
-            source.update(_source_names(body.get("choices")))
-    return AccountWords(status, source)
 
 
-def _status_names(choices: Any) -> dict[str, tuple[str, ...]]:
+_AGENT_NAMES = ("value", "label", "name")
+_CUSTOMER_NAMES = ("label_for_customers", "customer_display_name")
+
+
+def _status_names(choices: Any, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Code → names, from `{"6": ["Waiting on Customer", "Awaiting your Reply"]}` or the list of the newer API."""
     names: dict[str, tuple[str, ...]] = {}
     if isinstance(choices, dict):
@@ -157,14 +197,39 @@ def _status_names(choices: Any) -> dict[str, tuple[str, ...]]:
             texts = tuple(label for label in given if isinstance(label, str) and label.strip())
             if texts:
                 names[str(code)] = texts
-    elif isinstance(choices, list):
-        for choice in choices:
-            if isinstance(choice, dict):
-                given = [choice.get(key) for key in ("value", "label", "customer_display_name")]
-                texts = tuple(label for label in given if isinstance(label, str) and label.strip())
-                if texts:
-                    names[str(choice.get("id"))] = texts
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict):
+            texts = _names(choice, (*_AGENT_NAMES, *_CUSTOMER_NAMES))
+            code_of = _code(choice, known)
+            if texts and code_of:
+                names[code_of] = texts
     return names
+
+
+def _stopping(choices: Any, known: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Codes of the choices that say `stop_sla_timer`."""
+    found = {
+        _code(choice, known)
+        for choice in (choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict) and choice.get("stop_sla_timer") is True
+    }
+    return {code for code in found if code}
+
+
+def _code(choice: Mapping[str, Any], known: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The status code of a choice: its own, else that of the status with its name (an id may be the choice's own)."""
+    code = id_of(choice, "status_id")
+    if code:
+        return code
+    for name in _names(choice, _AGENT_NAMES):
+        for one, labels in known.items():
+            if labels[0] == name:
+                return one
+    return id_of(choice, "id")
+
+
+def _names(choice: Mapping[str, Any], keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, (text_of(choice, key) for key in keys))))
 
 
 def _source_names(choices: Any) -> dict[str, str]:

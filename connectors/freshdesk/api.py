@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from requests import Response
 
 from connectors.errors import AuthError, NotFoundError, RejectedError, UnavailableError
+from connectors.freshdesk.links import without_signatures
 from connectors.http import PolicySession
 
 T = TypeVar("T")
@@ -29,8 +29,6 @@ WORKERS = 4
 
 EMBEDDED_CONVERSATIONS = 10
 """As many of its conversations a ticket's own view gives at most, without saying that there are more."""
-
-_SIGNATURE_MARKS = ("X-Amz-Signature=", "Signature=", "X-Amz-Security-Token=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +217,9 @@ class FreshdeskApi:
 def payload_of(body: Any) -> bytes:
     """A record's JSON as it is stored: as it came, but for signatures in the addresses of attachments.
 
-    Those are credentials for some minutes, differ on every read and would make a new version each time.
+    Those are credentials for some minutes and differ on every read; see `links`.
     """
-    return json.dumps(_without_signatures(body), ensure_ascii=False, separators=(",", ":")).encode(
+    return json.dumps(without_signatures(body), ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8", "surrogatepass"
     )
 
@@ -238,28 +236,6 @@ def instant_of(value: Any) -> datetime | None:
 def text_of(at: datetime) -> str:
     """The form in which Freshdesk takes and gives instants, e.g. `2026-03-02T08:00:00Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _without_signatures(body: Any) -> Any:
-    if isinstance(body, list):
-        return [_without_signatures(one) for one in body]
-    if not isinstance(body, dict):
-        return body
-    return {
-        name: _unsigned(value)
-        if name in ("attachment_url", "thumb_url")
-        else _without_signatures(value)
-        for name, value in body.items()
-    }
-
-
-def _unsigned(value: Any) -> Any:
-    if not isinstance(value, str) or not any(mark in value for mark in _SIGNATURE_MARKS):
-        return value
-    try:
-        return urlunsplit(urlsplit(value)._replace(query="", fragment=""))
-    except ValueError:
-        return value.partition("?")[0]
 
 
 def _list_of(view: Mapping[str, Any], name: str) -> list[Any] | None:

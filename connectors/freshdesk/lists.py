@@ -1,9 +1,9 @@
-"""The streams beside the tickets: fields, agents, groups, companies, contacts, ratings.
+"""The streams beside the tickets: fields, people, groups, products, ratings, time entries.
 
 Belongs here: how each list is asked for and when it is read again. Does not belong here: HTTP (`api`).
 
-Source: Freshdesk API v2 reference, "List all agents / groups / companies / contacts / ticket fields", "View all
-satisfaction ratings".
+Source: Freshdesk API v2 reference, "List All Agents / Groups / Companies / Contacts / Ticket Fields / Products /
+Roles / Time Entries", "View all Satisfaction Ratings".
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.contract import Cursor, Page
-from connectors.errors import AuthError, UnavailableError
+from connectors.errors import AuthError, NotFoundError, UnavailableError
 from connectors.freshdesk.api import (
     PER_PAGE,
     FreshdeskApi,
@@ -26,8 +26,14 @@ from transforms.model import RawRecord
 
 logger = logging.getLogger(__name__)
 
-WHOLE_LISTS = ("ticket_fields", "agents", "groups", "companies")
-"""Lists that Freshdesk gives whole or not at all: no filter by date."""
+WHOLE_LISTS = ("ticket_fields", "agents", "groups", "companies", "products", "roles")
+"""Lists that Freshdesk gives whole or not at all: no filter by date that the reference and clients agree on."""
+
+DISPENSABLE = frozenset({"products", "roles"})
+"""Lists that a plan or an agent's rights may lack; an account without them is no fault."""
+
+DETAILED_FIELDS = frozenset({"default_status", "default_source", "default_ticket_type"})
+"""Kinds of ticket fields whose own view, for administrators, tells more: which statuses stop the SLA's timer."""
 
 WHOLE_EVERY = timedelta(hours=1)
 """How often a whole list is read again; in between a pull of it costs no call."""
@@ -35,8 +41,14 @@ WHOLE_EVERY = timedelta(hours=1)
 OVERLAP = timedelta(minutes=5)
 """How far before the last pull's beginning the next one asks for changes."""
 
-RATINGS_AGAIN = timedelta(days=14)
-"""Customers may change a rating later; so far back they are read again, once per `WHOLE_EVERY`."""
+DATED_LISTS: Mapping[str, tuple[str, str, str]] = {
+    "satisfaction_ratings": ("surveys/satisfaction_ratings", "created_since", "created_at"),
+    "time_entries": ("time_entries", "executed_after", "executed_at"),
+}
+"""Lists filtered by an instant that a later change does not move: path, filter, field."""
+
+READ_AGAIN = timedelta(days=14)
+"""Customers may change a rating later, agents a time entry; so far back they are read again, per `WHOLE_EVERY`."""
 
 CONTACT_STATES: Mapping[str, Mapping[str, str]] = {"live": {}, "deleted": {"state": "deleted"}}
 """Passes over the contacts; the list leaves deleted ones out."""
@@ -54,15 +66,48 @@ def pull_whole(
         return
     listing_since = listed_at if page is not None else None
     params = {} if stream == "ticket_fields" else {"per_page": PER_PAGE}
-    for listing, number, figures in _pages(api, stream, params, int(page or 1)):
-        listing_since = listing_since or listing.server_time
-        following = None if listing.is_last else number + 1
-        yield Page(
-            [_record(stream, row) for row in listing.rows],
-            {"page": following, "listed_at": text_of(listing_since)},
-            complete=listing.is_last,
-            **figures,
-        )
+    try:
+        for listing, number, figures in _pages(
+            api, stream, params, int(page or 1), _field_rows if stream == "ticket_fields" else None
+        ):
+            listing_since = listing_since or listing.server_time
+            following = None if listing.is_last else number + 1
+            yield Page(
+                [_record(stream, row) for row in listing.rows],
+                {"page": following, "listed_at": text_of(listing_since)},
+                complete=listing.is_last,
+                **figures,
+            )
+    except (AuthError, NotFoundError) as error:
+        if stream not in DISPENSABLE:
+            raise
+        logger.info("%s: no %s for this key: %s", api.session.label, stream, error)
+        yield Page((), {"page": None, "listed_at": text_of(api.server_time)}, complete=True)
+
+
+def _field_rows(api: FreshdeskApi, params: Mapping[str, Any]) -> Listing:
+    """The ticket fields, with the choices that the administrators' view adds as `admin_choices`.
+
+    The older list has the choices and is documented no more; where it is gone, the administrators' list and the
+    views of its fields take its place. Without rights for these the older list alone tells all but the SLA's timer.
+    """
+    try:
+        listing = api.list_page("ticket_fields", params)
+    except (AuthError, NotFoundError):
+        listing = api.list_page("admin/ticket_fields", params)
+    rows = []
+    may_view = True
+    for row in listing.rows:
+        kind = row.get("type") if isinstance(row, dict) else None
+        if may_view and kind in DETAILED_FIELDS:
+            try:
+                view = api.session.get_json(f"api/v2/admin/ticket_fields/{row.get('id')}")
+                choices = view.get("choices") if isinstance(view, dict) else None
+                row = {**row, "admin_choices": choices} if choices else row
+            except (AuthError, NotFoundError):
+                may_view = False
+        rows.append(row)
+    return Listing(rows, listing.is_last, listing.server_time)
 
 
 def pull_contacts(api: FreshdeskApi, cursor: Cursor | None, start: datetime) -> Iterator[Page]:
@@ -96,12 +141,16 @@ def pull_contacts(api: FreshdeskApi, cursor: Cursor | None, start: datetime) -> 
         first_page = 1
 
 
-def pull_ratings(
-    api: FreshdeskApi, cursor: Cursor | None, start: datetime, now: Callable[[], datetime]
+def pull_dated(
+    api: FreshdeskApi,
+    stream: str,
+    cursor: Cursor | None,
+    start: datetime,
+    now: Callable[[], datetime],
 ) -> Iterator[Page]:
-    """Ratings since the newest known one; from time to time those of the last two weeks again.
+    """Ratings or time entries since the newest known one; from time to time those of the last two weeks again.
 
-    An account whose plan has no surveys has none.
+    An account whose plan has no surveys or no timesheets has none.
     """
     told = dict(cursor or {})
     newest = instant_of(told.get("newest"))
@@ -111,14 +160,13 @@ def pull_ratings(
     if since is None:
         is_sweep = swept_at is None or now() - swept_at >= WHOLE_EVERY
         swept_at = now() if is_sweep else swept_at
-        back = RATINGS_AGAIN if is_sweep else OVERLAP
+        back = READ_AGAIN if is_sweep else OVERLAP
         since = start if newest is None else max(start, newest - back)
-    params = {"created_since": text_of(since), "per_page": PER_PAGE}
+    path, filter_name, field = DATED_LISTS[stream]
+    params = {filter_name: text_of(since), "per_page": PER_PAGE}
     try:
-        for listing, number, figures in _pages(
-            api, "surveys/satisfaction_ratings", params, first_page
-        ):
-            rated = [instant_of(r.get("created_at")) for r in listing.rows if isinstance(r, dict)]
+        for listing, number, figures in _pages(api, path, params, first_page):
+            rated = [instant_of(r.get(field)) for r in listing.rows if isinstance(r, dict)]
             newest = max(filter(None, (newest, *rated)), default=None)
             position = {
                 "newest": text_of(newest) if newest else None,
@@ -127,7 +175,7 @@ def pull_ratings(
             if not listing.is_last:
                 position |= {"since": text_of(since), "page": str(number + 1)}
             yield Page(
-                [_record("satisfaction_ratings", row) for row in listing.rows],
+                [_record(stream, row) for row in listing.rows],
                 position,
                 complete=listing.is_last,
                 **figures,
@@ -135,12 +183,16 @@ def pull_ratings(
     except AuthError as error:
         if "require_feature" not in str(error):
             raise
-        logger.info("%s: the plan has no surveys, so there are no ratings", api.session.label)
+        logger.info("%s: the plan has no %s", api.session.label, stream.replace("_", " "))
         yield Page((), told, complete=True)
 
 
 def _pages(
-    api: FreshdeskApi, path: str, params: Mapping[str, Any], first: int
+    api: FreshdeskApi,
+    path: str,
+    params: Mapping[str, Any],
+    first: int,
+    read: Callable[[FreshdeskApi, Mapping[str, Any]], Listing] | None = None,
 ) -> Iterator[tuple[Listing, int, dict[str, Any]]]:
     """(page, its number, what it cost) from page `first` to the last.
 
@@ -150,7 +202,8 @@ def _pages(
     number, before = first, None
     while True:
         calls, waited = api.session.calls, api.session.seconds_waited
-        listing = api.list_page(path, {**params, "page": number} if number > 1 else params)
+        query = {**params, "page": number} if number > 1 else params
+        listing = read(api, query) if read else api.list_page(path, query)
         if listing.rows and listing.rows == before:
             raise UnavailableError(
                 f"{api.session.label}: page {number} of {path} is the same as page {number - 1}; something "

@@ -12,7 +12,13 @@ from connectors.errors import ConfigurationError, ConnectorError
 from connectors.freshdesk import articles
 from connectors.freshdesk.api import FreshdeskApi
 from connectors.freshdesk.limits import ACCOUNT, endpoint_class, limits_of
-from connectors.freshdesk.lists import WHOLE_LISTS, pull_contacts, pull_ratings, pull_whole
+from connectors.freshdesk.lists import (
+    DATED_LISTS,
+    WHOLE_LISTS,
+    pull_contacts,
+    pull_dated,
+    pull_whole,
+)
 from connectors.freshdesk.reconcile import fetch, inventory, newest
 from connectors.freshdesk.tickets import pull_tickets
 from connectors.http import Policy, PolicySession
@@ -44,7 +50,7 @@ class FreshdeskSource:
         *WHOLE_LISTS,
         "contacts",
         "tickets",
-        "satisfaction_ratings",
+        *DATED_LISTS,
         *articles.STREAMS,
     )
     volatile_fields: Mapping[str, Sequence[str]] = {
@@ -52,6 +58,7 @@ class FreshdeskSource:
         "tickets": ("missing_since",),
         **articles.VOLATILE,
     }
+    article_streams: Sequence[str] = articles.STREAMS
     reconciled_streams: Sequence[str] = ("tickets",)
 
     def __init__(
@@ -99,8 +106,8 @@ class FreshdeskSource:
             return pull_contacts(self._api, cursor, self._start)
         if stream == "tickets":
             return pull_tickets(self._api, cursor, self._start, with_archive=self._with_archive)
-        if stream == "satisfaction_ratings":
-            return pull_ratings(self._api, cursor, self._start, self._now)
+        if stream in DATED_LISTS:
+            return pull_dated(self._api, stream, cursor, self._start, self._now)
         if stream in articles.STREAMS:
             return self._solutions.pull(stream, cursor)
         raise ValueError(f"Freshdesk has no stream {stream!r}; it has {', '.join(self.streams)}")

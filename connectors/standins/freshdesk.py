@@ -17,6 +17,7 @@ article 225439 (limits).
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,6 +132,8 @@ class FreshdeskStandin(StandIn):
         self.is_admin = is_admin
         self.after_list: Callable[[int], None] | None = None
         """Called after each answer of the ticket list with its number (1, 2, …): lets rows move while paging."""
+        self.orders: Counter[str] = Counter()
+        """Pages of the ticket list that were given, by the order that was asked for."""
         self._lists_given = 0
         self._budgets = {
             "": RateLimit(limits.total, 60, time_scale),
@@ -335,6 +338,7 @@ class FreshdeskStandin(StandIn):
             includes_own=since is None or self.includes_own_second,
             is_descending=request.first("order_type", "desc") == "desc",
         )
+        self.orders[request.first("order_by", "created_at") or "created_at"] += 1
         includes = _names(request, "include")
         form = _form("row", includes)
         answer = self._page(

@@ -1,5 +1,6 @@
 """FreshdeskSource against the stand-in: everything comes, nothing twice without need, whatever goes wrong."""
 
+import base64
 import json
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -108,6 +109,10 @@ def account(
             "agents",
             "groups",
             "ticket_fields",
+            "admin_ticket_fields",
+            "products",
+            "roles",
+            "time_entries",
             "satisfaction_ratings",
         )
         if name in options
@@ -161,12 +166,18 @@ def test_it_is_a_source_and_names_its_streams_in_order() -> None:
             "agents",
             "groups",
             "companies",
+            "products",
+            "roles",
             "contacts",
             "tickets",
             "satisfaction_ratings",
+            "time_entries",
+            "article_categories",
+            "article_folders",
+            "articles",
         )
-        with pytest.raises(ValueError, match="no stream 'articles'"):
-            source.pull("articles", None)
+        with pytest.raises(ValueError, match="no stream 'solutions'"):
+            source.pull("solutions", None)
 
 
 def test_empty_account_gives_complete_empty_pages_twice() -> None:
@@ -775,6 +786,81 @@ def test_whole_lists_come_by_page_once_an_hour() -> None:
         assert len(ids(pull(source, "companies", idle[-1].cursor))) == 230
         half = next(iter(source.pull("companies", None)))
         assert ids(pull(source, "companies", half.cursor)) == list(range(101, 231))
+
+
+def test_fields_tell_which_statuses_stop_the_timer_where_the_key_may_see_it() -> None:
+    names = {"6": ["With the lab", "Being Processed"]}
+    fields = [
+        {"id": 1, "type": "default_status", "choices": names},
+        {"id": 2, "type": "custom_text"},
+    ]
+    choices = [{"id": 6, "value": "With the lab", "stop_sla_timer": True}]
+    admin = [{**fields[0], "choices": choices}, fields[1]]
+    with account(ticket_fields=fields, admin_ticket_fields=admin) as (standin, source):
+        assert bodies(pull(source, "ticket_fields")) == fields
+        standin.is_admin = True
+        told = bodies(pull(source, "ticket_fields"))
+        assert told == [{**fields[0], "admin_choices": choices}, fields[1]]
+        standin.faults.add("ticket_fields", "status", status=404)
+        (status, _) = bodies(pull(source, "ticket_fields"))
+        assert status["admin_choices"] == choices and "choices" not in status
+
+
+def test_products_and_roles_may_be_missing_and_other_lists_may_not() -> None:
+    clock = Clock()
+    products = [{"id": 3, "name": "Ovens"}]
+    with account(clock, products=products) as (standin, source):
+        assert bodies(pull(source, "products")) == products
+        standin.faults.add("roles", "status", status=403, body={"code": "access_denied"})
+        pages = pull(source, "roles")
+        assert ids(pages) == [] and pull(source, "roles", pages[-1].cursor)[0].calls == 0
+        standin.faults.add("groups", "status", status=403, body={"code": "access_denied"})
+        with pytest.raises(AuthError):
+            pull(source, "groups")
+
+
+def test_time_entries_belong_to_their_ticket_and_are_read_again_for_two_weeks() -> None:
+    clock = Clock()
+    entries = [
+        {
+            "id": n,
+            "ticket_id": 5,
+            "time_spent": "00:10",
+            "executed_at": stamp(NOW - timedelta(days=n)),
+        }
+        for n in range(1, 31)
+    ]
+    with account(clock, time_entries=entries) as (standin, source):
+        pages = pull(source, "time_entries")
+        assert sorted(ids(pages)) == list(range(1, 31))
+        assert {r.ticket_remote_id for page in pages for r in page.records} == {"5"}
+        clock.now += timedelta(hours=2)
+        standin.account.time_entries[9]["time_spent"] = "03:00"
+        again = {b["id"]: b for b in bodies(pull(source, "time_entries", pages[-1].cursor))}
+        assert again[9]["time_spent"] == "03:00" and 29 not in again
+
+
+def test_tokens_of_inline_images_are_not_stored_and_their_ids_are() -> None:
+    def token(signature: str) -> str:
+        claims = base64.urlsafe_b64encode(b'{"id":2040061,"domain":"acme"}').decode().rstrip("=")
+        return f"eyJhbGciOiJIUzI1NiJ9.{claims}.{signature}"
+
+    payloads = []
+    for signature in ("aaa-1", "bbb_2"):
+        host = "https://attachment.freshdesk.example/inline/attachment"
+        signed = f"https://s3.example/i.png?X-Amz-Date=1&amp;X-Amz-Signature={signature}"
+        html = f'<img src="{host}?token={token(signature)}"><img src="{signed}"> a=b?c'
+        tickets = [ticket(1, START, description=html)]
+        said = [conversation(1, 1, body=html)]
+        with account(tickets=tickets, conversations=said) as (_, source):
+            payloads.append(pull(source)[0].records[0].payload)
+    assert payloads[0] == payloads[1]
+    body = json.loads(payloads[0])
+    wanted = (
+        '<img src="https://attachment.freshdesk.example/inline/attachment?id=2040061">'
+        '<img src="https://s3.example/i.png"> a=b?c'
+    )
+    assert body["description"] == body["conversations"][0]["body"] == wanted
 
 
 def test_ticket_fields_and_agents_come_as_they_are() -> None:

@@ -635,3 +635,178 @@ def test_recorded_payloads_of_a_real_client_are_understood(shared_data: Any) -> 
     ]
     assert batch.comments[0].attachments[0].size_bytes == 44_115
     assert len(batch.teams) == 2 and len(batch.organisations) == 2
+
+
+def merge_note(number: int, at: str, into: int, **fields: Any) -> dict[str, Any]:
+    text = f"This ticket is closed and merged into ticket {into}"
+    return conversation(number, at, body_text=text, private=True, source=2, **fields)
+
+
+def test_ticket_whose_note_says_so_was_merged_and_never_counts_as_solved() -> None:
+    stats = {
+        "status_updated_at": DAY + "09:00:00Z",
+        "resolved_at": DAY + "09:00:00Z",
+        "closed_at": DAY + "09:00:00Z",
+    }
+    batch = read(
+        ticket(responder_id=900),
+        ticket(
+            responder_id=900,
+            status=5,
+            updated_at=DAY + "09:00:00Z",
+            stats=stats,
+            conversations=[merge_note(1, "09:00:00Z", 12)],
+        ),
+    )
+    (one,) = batch.tickets
+    assert (one.status, one.merged_into_remote_id) == ("merged", "12")
+    assert changes(batch) == [
+        ("02 08:00:00", None, "open", False),
+        ("02 09:00:00", "open", "merged", False),
+    ]
+
+
+def test_ticket_that_was_opened_again_after_a_merge_stands_for_itself() -> None:
+    batch = read(ticket(status=2, responder_id=900, conversations=[merge_note(1, "09:00:00Z", 12)]))
+    assert batch.tickets[0].status == "open" and batch.tickets[0].merged_into_remote_id is None
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        merge_note(1, "09:00:00Z", 12, incoming=True),
+        merge_note(1, "09:00:00Z", 7),
+        {**merge_note(1, "09:00:00Z", 12), "source": 0},
+        conversation(
+            1, "09:00:00Z", body_text="see: this ticket is closed and merged into ticket 9"
+        ),
+    ],
+)
+def test_words_of_a_merge_from_anybody_else_merge_nothing(note: dict[str, Any]) -> None:
+    batch = read(ticket(status=5, updated_at=DAY + "09:00:00Z", conversations=[note]))
+    assert batch.tickets[0].status == "closed" and batch.tickets[0].merged_into_remote_id is None
+
+
+def test_ticket_deleted_for_good_keeps_what_was_known_and_ends_as_deleted() -> None:
+    said = [conversation(1, "08:30:00Z")]
+    whole = ticket(updated_at=DAY + "08:30:00Z", responder_id=900, conversations=said)
+    gone = {"id": 7, "deleted": True, "is_gone": True, "missing_since": DAY + "20:00:00Z"}
+    batch = freshdesk.normalise(
+        {"tickets": [record("tickets", whole), record("tickets", gone, is_tombstone=True)]}
+    )
+    (one,) = batch.tickets
+    assert (one.status, one.subject) == ("deleted", "Printer on fire")
+    assert [comment.text for comment in batch.comments] == ["It burns", "message 1"]
+    assert changes(batch)[-1] == ("02 08:30:00", "open", "deleted", True)
+    assert batch.rejected == []
+
+
+def test_ticket_deleted_for_good_before_it_was_read_is_no_ticket_and_no_fault() -> None:
+    gone = {"id": 8, "deleted": True, "is_gone": True, "missing_since": DAY + "20:00:00Z"}
+    batch = freshdesk.normalise({"tickets": [record("tickets", gone, is_tombstone=True)]})
+    assert (batch.tickets, batch.rejected) == ([], [])
+    assert rules(batch) == ["gone before it was read"]
+
+
+def test_archived_version_keeps_the_instants_that_the_archive_does_not_tell() -> None:
+    stats = {"status_updated_at": DAY + "10:00:00Z", "closed_at": DAY + "10:00:00Z"}
+    closed = ticket(status=5, responder_id=900, updated_at=DAY + "10:00:00Z", stats=stats)
+    archived = {**closed, "archived": True}
+    del archived["stats"]
+    before, after = read(closed), read(closed, archived)
+    assert after.tickets == before.tickets
+    assert changes(after) == changes(before)
+
+
+def status_field(**choice: Any) -> dict[str, Any]:
+    """The older list's choices, and beside them those of the administrators' view."""
+    names = {"2": ["Open", "Being Processed"], "9": ["With the lab", "Being Processed"]}
+    return {"id": 1, "type": "default_status", "choices": names, "admin_choices": [choice]}
+
+
+@pytest.mark.parametrize(
+    ("choice", "status"),
+    [
+        ({"id": 9, "value": "With the lab", "stop_sla_timer": True}, "on_hold"),
+        ({"id": 4711, "value": "With the lab", "stop_sla_timer": True}, "on_hold"),
+        ({"status_id": 9, "name": "With the lab", "stop_sla_timer": True}, "on_hold"),
+        ({"id": 9, "value": "With the lab", "stop_sla_timer": False}, "open"),
+        ({"id": 9, "value": "With the lab"}, "open"),
+    ],
+)
+def test_own_status_that_stops_the_accounts_timer_is_on_hold(
+    choice: dict[str, Any], status: str
+) -> None:
+    records = {
+        "ticket_fields": [record("ticket_fields", status_field(**choice))],
+        "tickets": [record("tickets", ticket(status=9, responder_id=900))],
+    }
+    batch = freshdesk.normalise(records)
+    assert (batch.tickets[0].status, batch.tickets[0].source_status) == (status, "9 With the lab")
+    assert rules(batch).count("unknown status") == 1
+    configured = freshdesk.normalise(records, status_map={"with the lab": "pending"})
+    assert configured.tickets[0].status == "pending"
+
+
+def test_administrators_list_alone_names_statuses() -> None:
+    choices = [
+        {"id": 6, "value": "Waiting on Customer", "label_for_customers": "Awaiting your Reply"}
+    ]
+    field = {"id": 1, "type": "default_status", "admin_choices": choices}
+    batch = freshdesk.normalise(
+        {
+            "ticket_fields": [record("ticket_fields", field)],
+            "tickets": [record("tickets", ticket(status=6))],
+        }
+    )
+    assert batch.tickets[0].status == "pending"
+    assert batch.tickets[0].source_status == "6 Waiting on Customer"
+
+
+def test_images_of_the_html_are_inline_files() -> None:
+    inline = "https://attachment.freshdesk.example/inline/attachment?id=2040061"
+    stored = "https://s3.example/data/helpdesk/attachments/production/501/original/a.png"
+    html = f'<p>see <img src="{inline}"> <img width=1 src=\'{stored}\'> <img src="https://x.example/b.gif">'
+    listed = {"id": 501, "name": "a.png", "content_type": "image/png", "attachment_url": stored}
+    batch = read(
+        ticket(
+            description=html,
+            attachments=[listed],
+            conversations=[conversation(1, "08:30:00Z", body=f'<img src="{inline}">')],
+        )
+    )
+    first, second = batch.comments
+    assert [(a.remote_id, a.file_name, a.is_inline) for a in first.attachments] == [
+        ("501", "a.png", True),
+        ("2040061", "inline-2040061", True),
+    ]
+    assert [a.remote_url for a in second.attachments] == [inline]
+
+
+def test_time_entries_and_the_product_are_fields_of_the_ticket() -> None:
+    entries = [
+        {"id": 1, "ticket_id": 7, "time_spent": "01:20"},
+        {"id": 2, "ticket_id": 7, "time_spent": "00:15"},
+        {"id": 3, "ticket_id": 7, "time_spent": "soon"},
+    ]
+    batch = freshdesk.normalise(
+        {
+            "products": [record("products", {"id": 3, "name": "Ovens"})],
+            "tickets": [record("tickets", ticket(product_id=3, custom_fields={"cf_a": 1}))],
+            "time_entries": [record("time_entries", one) for one in entries],
+        }
+    )
+    assert batch.tickets[0].fields == {"cf_a": 1, "product": "Ovens", "time_spent_minutes": 95}
+    assert [one.remote_id for one in batch.rejected] == ["3"]
+
+
+@pytest.mark.parametrize(("value", "score"), [(1, 5), (2, 3), (3, 1), (103, 5), (-103, 1)])
+def test_ratings_of_the_classic_survey_count_the_other_way_round(value: int, score: int) -> None:
+    rating = {
+        "id": 1,
+        "ticket_id": 7,
+        "ratings": {"default_question": value},
+        "created_at": DAY + "09:00:00Z",
+    }
+    batch = freshdesk.normalise({"satisfaction_ratings": [record("satisfaction_ratings", rating)]})
+    assert batch.ratings[0].score == score
