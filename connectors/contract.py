@@ -172,6 +172,21 @@ class Hinting(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowledgeBase(Protocol):
+    """A source that holds articles: `pull` gives them as the stream `articles`, each with its translations.
+
+    An article that is gone comes as a tombstone. An account without a knowledge base has empty streams.
+    """
+
+    article_streams: Sequence[str]
+    """Those of its streams that make the knowledge base: what `articles` refers to (sections, permissions) first."""
+
+    def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        """As `Source.pull`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedAttachment:
     """A file to be carried over with a comment."""

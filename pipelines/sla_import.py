@@ -16,7 +16,9 @@ from connectors.freshdesk.api import FreshdeskApi
 from connectors.freshdesk.source import FreshdeskSource
 from connectors.zendesk import business_rules as zendesk_rules
 from connectors.zendesk.source import ZendeskSource
+from pipelines.runtime import is_first_start
 from pipelines.settings import Settings, SettingsError, SourceSettings
+from pipelines.stores import opened_stores
 from pipelines.wiring import label_of, sources_of, wire
 from sla_rules import import_freshdesk, import_zendesk
 from sla_rules.policy import check_policies, load_policies
@@ -139,17 +141,20 @@ def _draft(
     only: str | None,
     now: Callable[[], datetime],
 ) -> Draft:
-    reader = wire(settings, client_key, source, now).source
-    if isinstance(reader, ZendeskSource):
+    with opened_stores(settings, is_there=not is_first_start(settings)) as stores:
+        reader = wire(settings, client_key, source, now, stores).source
+        if isinstance(reader, ZendeskSource):
+            with reader.session as session:
+                zendesk = zendesk_rules.read_business_rules(
+                    session, import_zendesk.organisations_named
+                )
+            given = import_zendesk.ZendeskRules(**asdict(zendesk))
+            return import_zendesk.draft_of(given, reader.address, only)
+        assert isinstance(reader, FreshdeskSource), "the source was chosen by its type"
         with reader.session as session:
-            zendesk = zendesk_rules.read_business_rules(session, import_zendesk.organisations_named)
-        given = import_zendesk.ZendeskRules(**asdict(zendesk))
-        return import_zendesk.draft_of(given, reader.address, only)
-    assert isinstance(reader, FreshdeskSource), "the source was chosen by its type"
-    with reader.session as session:
-        freshdesk = freshdesk_rules.read_business_rules(
-            FreshdeskApi(session, now), import_freshdesk.companies_named
-        )
-        address = session.base_url.rstrip("/")
-    rules = import_freshdesk.FreshdeskRules(**asdict(freshdesk))
-    return import_freshdesk.draft_of(rules, address, only)
+            freshdesk = freshdesk_rules.read_business_rules(
+                FreshdeskApi(session, now), import_freshdesk.companies_named
+            )
+        address = reader.session.base_url.rstrip("/")
+        rules = import_freshdesk.FreshdeskRules(**asdict(freshdesk))
+        return import_freshdesk.draft_of(rules, address, only)

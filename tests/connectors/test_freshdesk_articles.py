@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Page
+from connectors.contract import KnowledgeBase, Page
 from connectors.errors import AuthError
 from connectors.freshdesk import articles as solutions
 from connectors.freshdesk.source import FreshdeskSource
@@ -74,6 +74,15 @@ def ids(pages: list[Page]) -> list[str]:
 
 def bodies(pages: list[Page]) -> dict[str, dict[str, Any]]:
     return {r.remote_id: json.loads(r.payload) for page in pages for r in page.records}
+
+
+def test_source_is_a_knowledge_base_whose_articles_come_behind_what_they_refer_to() -> None:
+    with running(knowledge([article(1)]), Clock(BEGIN)) as (_, source):
+        assert isinstance(source, KnowledgeBase)
+        assert source.article_streams[-1] == "articles"
+        assert [one for one in source.streams if one in source.article_streams] == list(
+            source.article_streams
+        )
 
 
 def test_first_pull_then_every_folder_is_walked_down_to_the_deepest() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Page
+from connectors.contract import KnowledgeBase, Page
 from connectors.errors import AuthError
 from connectors.http import Policy
 from connectors.standins.zendesk import ZendeskStandin
@@ -92,6 +92,15 @@ def pulled(source: ZendeskSource, cursor: Any, stream: str = "articles") -> list
 
 def ids(pages: list[Page]) -> list[str]:
     return [record.remote_id for page in pages for record in page.records]
+
+
+def test_source_is_a_knowledge_base_whose_articles_come_behind_what_they_refer_to() -> None:
+    with running(knowledge([article(1)]), Clock()) as (_, source):
+        assert isinstance(source, KnowledgeBase)
+        assert source.article_streams[-1] == "articles"
+        assert [one for one in source.streams if one in source.article_streams] == list(
+            source.article_streams
+        )
 
 
 def test_first_pull_when_there_are_several_languages_and_files_then_each_article_brings_them() -> (
