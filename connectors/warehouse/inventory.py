@@ -42,7 +42,10 @@ def known_records(
 def live_ids(
     connection: Connection, client_key: str, source_key: str, stream: str
 ) -> Iterator[str]:
-    """Remote ids of all records whose latest version is no tombstone."""
+    """Remote ids of all records whose latest version is no tombstone and that a list of the source can have.
+
+    What only its own address gives (an archive's ticket) says `is_unlisted` in its location.
+    """
     r = raw_record.c
     newest = (
         select(func.max(r.raw_id).label("raw_id"))
@@ -51,12 +54,14 @@ def live_ids(
         .subquery()
     )
     rows = connection.execute(
-        select(r.remote_id)
+        select(r.remote_id, r.location)
         .join(newest, r.raw_id == newest.c.raw_id)
         .where(r.is_tombstone.is_(False))
         .execution_options(yield_per=5_000)
     )
-    yield from rows.scalars()
+    for remote_id, location in rows:
+        if not (location or {}).get("is_unlisted"):
+            yield remote_id
 
 
 def comment_counts(
