@@ -288,8 +288,8 @@ def _freshdesk(
         reader,
         SourceTransform(
             freshdesk.VERSION,
-            ("tickets", "satisfaction_ratings"),
-            ("ticket_fields", "agents", "groups", "companies", "contacts"),
+            ("tickets", "satisfaction_ratings", "time_entries"),
+            ("ticket_fields", "agents", "groups", "companies", "products", "contacts"),
             lambda records: freshdesk.normalise(
                 records,
                 status_map=source.status_map,
