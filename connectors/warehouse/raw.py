@@ -4,7 +4,6 @@ Belongs here: `raw_record` and `sync_cursor`. Does not belong here: what the pay
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Select, func, select, update
 
 from connectors.contract import Page
 from connectors.errors import TransientError
+from connectors.json_text import parsed
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
 from connectors.warehouse.tables import raw_record, sync_cursor
 from connectors.warehouse.types import canonical_parsed, safe_text
@@ -192,7 +192,7 @@ def content_sha256(record: RawRecord, volatile: Sequence[str]) -> str:
     if record.version_key is not None:
         payload = record.version_key.encode("utf-8", "surrogatepass")
     elif record.media_type == "application/json":
-        body = json.loads(payload)
+        body = parsed(payload)
         if isinstance(body, dict):
             body = {name: value for name, value in body.items() if name not in volatile}
         payload = canonical_parsed(body).encode()

@@ -8,13 +8,15 @@ pushes). Stored one after the other, they would make a new version of a record e
 An event never changes afterwards but for its comments: redacted, made private, a file removed.
 """
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from connectors.json_text import written
+
 _COMMENTS = frozenset({"Comment", "VoiceComment"})
 _CHANGES = frozenset({"Create", "Change"})
+_KNOWN = _COMMENTS | _CHANGES
 _BODIES = ("body", "plain_body", "html_body")
 
 
@@ -30,8 +32,8 @@ def version_key(event: Mapping[str, Any]) -> str:
             parts.append([number] if number is not None else [_without_place(child)])
         elif kind == "CommentPrivacyChange":
             parts.append([number, child.get("comment_id"), child.get("public")])
-    head, tail = parts[:2], sorted(json.dumps(part, sort_keys=True) for part in parts[2:])
-    return json.dumps([*map(str, head), *tail], sort_keys=True)
+    head, tail = parts[:2], sorted(_text(part) for part in parts[2:])
+    return _text([*map(str, head), *tail])
 
 
 def is_mutilated(event: Any) -> bool:
@@ -60,8 +62,7 @@ def _kind(child: Mapping[str, Any]) -> str:
     """The export says `event_type`, and `type` too inside a comment; the audits say `type`."""
     kind = str(child.get("event_type") or "")
     told = child.get("type")
-    known = _COMMENTS | _CHANGES
-    return kind if kind in known or not isinstance(told, str) else told
+    return kind if kind in _KNOWN or not isinstance(told, str) else told
 
 
 def _comment_key(child: Mapping[str, Any]) -> list[Any]:
@@ -89,3 +90,7 @@ def _without_place(child: Mapping[str, Any]) -> list[Any]:
         return [name, str(child.get("value"))]
     passed = {"id", "via", "via_reference_id", "event_type", "type", "previous_value"}
     return [[field, str(child[field])] for field in sorted(child) if field not in passed][0:1]
+
+
+def _text(part: Any) -> str:
+    return written(part).decode("utf-8", "surrogatepass")

@@ -8,7 +8,6 @@ others. The cursor export is followed by its own opaque cursor; comments and fie
 the event export, never by a call per ticket.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,6 +22,7 @@ from connectors.errors import (
     RejectedError,
 )
 from connectors.http import Policy, PolicySession
+from connectors.json_text import written
 from connectors.zendesk import articles, windows
 from connectors.zendesk.account import address_of, open_session
 from connectors.zendesk.beside import ByList, ByTicket
@@ -78,6 +78,7 @@ class ZendeskSource:
     """
 
     streams: Sequence[str] = STREAMS
+    article_streams: Sequence[str] = articles.STREAMS
     reconciled_streams: Sequence[str] = ("users", "organizations", "groups", "tickets")
     volatile_fields: Mapping[str, Sequence[str]] = {
         "users": ("last_login_at",),
@@ -301,9 +302,7 @@ class ZendeskSource:
 
 
 def _record(stream: str, row: Any) -> RawRecord:
-    payload = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
+    payload = written(row)
     body = row if isinstance(row, dict) else {}
     remote_id = body.get("id")
     ticket_field = _TICKET_FIELD.get(stream)
