@@ -1,4 +1,4 @@
-"""Header fields of mails made readable: encoded words, addresses, dates, Message-IDs.
+"""Header fields of mails made readable: encoded words, 8-bit text, Message-IDs.
 
 Belongs here: one field's raw text in, one value out, never an error. Does not belong here: MIME structure, what
 a mail means.
@@ -8,8 +8,7 @@ import base64
 import quopri
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_tz
+from datetime import UTC, datetime
 
 from transforms.mail_charsets import codec_of, decode_bytes
 from transforms.text import one_line
@@ -18,18 +17,11 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _ENCODED_WORD = re.compile(r"=\?[ \t]?([^?\s]*)[ \t]?\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
 _CUT_WORD = re.compile(r"=\?([A-Za-z0-9_-]{3,40})\?([bBqQ])\?([^?\s]{1,200})$")
 _ID = re.compile(r"<([^<>]*)>")
-_ISO_DATE = re.compile(
-    r"^\s*(\d{4}-\d\d-\d\d)[T ]+(\d\d:\d\d:\d\d)(?:\.\d+)?\s*([Zz]|[+-]\d\d:?\d\d)?\s*$"
-)
-_HALF_DAY = re.compile(r"\d\s*([AaPp])\.?[Mm]\b")
 _NOT_IN_ID = re.compile(r"[\s<>,;\"()]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/\s]|[A-Za-z]\s+[A-Za-z]+\s+[a-z]+\s")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ID_LIMIT = 990
 """Longer ids are cut: RFC 5322 lines end at 998."""
-
-DATE_LIMIT = 400
-"""Letters of a Date header that are read."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -176,76 +168,3 @@ def _safe_id(text: str) -> str:
         if _encodable(text)
         else text
     )[:_ID_LIMIT]
-
-
-def parse_date(raw: str) -> datetime | None:
-    """The instant of a Date header in UTC; None where it is no date, or one before 1970 or beyond reason."""
-    instant = parse_instant(raw)
-    return None if instant is None or instant < EPOCH or instant.year > 2200 else instant
-
-
-def parse_instant(raw: str) -> datetime | None:
-    """The instant that a Date header names, in UTC, however absurd; None where it is no date.
-
-    Source: RFC 5322 §3.3 with the obsolete zones; a missing or unknown zone and an offset of more than 16 hours are
-    read as UTC (§4.3).
-    """
-    text = _without_comments(unfold(raw)[:DATE_LIMIT])
-    if match := _ISO_DATE.search(text):
-        return _iso_instant(match)
-    try:
-        fields = parsedate_tz(text)
-    except (ValueError, IndexError, TypeError, OverflowError, AttributeError):
-        return None
-    if fields is None:
-        return None
-    year, month, day, hour, minute, second = fields[:6]
-    offset = fields[9] or 0
-    if abs(offset) > 16 * 3600:
-        offset = 0
-    if (half := _HALF_DAY.search(text)) and 1 <= hour <= 12:
-        hour = hour % 12 + (12 if half[1] in "pP" else 0)
-    if hour > 24 or minute > 59:
-        return None
-    try:
-        whole = datetime(year, month, day, tzinfo=UTC) + timedelta(
-            hours=hour,
-            minutes=minute,
-            seconds=min(second, 59),
-        )
-        return whole - timedelta(seconds=offset)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso_instant(match: re.Match[str]) -> datetime | None:
-    """RFC 3339, as some programs write it into mails."""
-    zone = match[3] or "Z"
-    try:
-        instant = datetime.fromisoformat(f"{match[1]}T{match[2]}")
-        if zone in "Zz":
-            return instant.replace(tzinfo=UTC)
-        minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-        return (instant - timedelta(minutes=-minutes if zone[0] == "-" else minutes)).replace(
-            tzinfo=UTC
-        )
-    except (ValueError, OverflowError):
-        return None
-
-
-def _without_comments(text: str) -> str:
-    """Text without what stands in parentheses, nested ones too."""
-    if "(" not in text:
-        return text
-    kept: list[str] = []
-    depth = 0
-    for letter in text:
-        if letter == "(":
-            depth += 1
-        elif letter == ")":
-            depth = max(0, depth - 1)
-        elif not depth:
-            kept.append(letter)
-            continue
-        kept.append(" ")
-    return "".join(kept)

@@ -14,13 +14,12 @@ from email.utils import parsedate_tz
 
 from transforms.mail_addresses import parse_addresses
 from transforms.mail_automatic import Kind, bounced_ids, kind_of, true_sender
+from transforms.mail_dates import parse_date, parse_instant
 from transforms.mail_headers import (
     EPOCH,
     MailAddress,
     decode_text,
-    parse_date,
     parse_ids,
-    parse_instant,
     parse_message_id,
     unfold,
 )
