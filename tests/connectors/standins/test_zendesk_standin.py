@@ -1,9 +1,12 @@
 """The Zendesk stand-in, proven with zenpy as an independent client and with plain requests."""
 
 import base64
+import json
 import os
+import random
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +18,16 @@ from zenpy.lib.api_objects import Comment, Ticket, User
 from zenpy.lib.exception import APIException, RecordNotFoundException
 
 from connectors.standins.zendesk import ZendeskStandin
-from connectors.standins.zendesk_sample import ADMIN, AGENT, CUSTOMER, NOW, Clock, account
+from connectors.standins.zendesk_life import REDACTED, Life, dump
+from connectors.standins.zendesk_sample import (
+    ADMIN,
+    AGENT,
+    CUSTOMER,
+    NOW,
+    Clock,
+    account,
+    stamp,
+)
 
 
 @pytest.fixture
@@ -306,3 +318,96 @@ def test_lists_page_by_cursor_and_refuse_large_pages(zendesk: ZendeskStandin) ->
         params["page[after]"] = body["meta"]["after_cursor"]
     assert seen == list(range(1001, 1026))
     assert get(zendesk, "tickets", **{"page[size]": 101}).status_code == 400
+
+
+def test_zenpy_when_reading_by_ids_and_deleted_ones_then_agrees_with_the_account(
+    zenpy: Zenpy, zendesk: ZendeskStandin, clock: Clock
+) -> None:
+    zendesk.writes.change_row(1_003, status="deleted", updated_at=stamp(clock()))
+    zendesk.state.archived.add(1_004)
+    shown = zenpy.tickets(ids=[1_001, 1_003, 1_004, 77])
+    assert sorted(ticket.id for ticket in shown) == [1_001, 1_004]
+    assert [ticket.id for ticket in zenpy.tickets.deleted()] == [1_003]
+    with pytest.raises(RecordNotFoundException):
+        zenpy.tickets(id=1_003)
+    with pytest.raises(RecordNotFoundException):
+        list(zenpy.tickets.audits(1_003))
+    assert "meta" not in get(zendesk, "tickets/1004/audits", **{"page[size]": 1}).json()
+    listed = {ticket["id"] for ticket in get(zendesk, "tickets").json()["tickets"]}
+    assert not listed & {1_003, 1_004}
+
+
+def test_list_when_sorted_by_updated_at_then_the_freshest_comes_first(
+    zendesk: ZendeskStandin,
+) -> None:
+    with zendesk.lock:
+        Life(zendesk, random.Random(1)).comment(1_005)
+    body = get(zendesk, "tickets", sort_by="updated_at", sort_order="desc", per_page=2).json()
+    assert [ticket["id"] for ticket in body["tickets"]] == [1_005, 1_025]
+    assert body["tickets"][0]["updated_at"] > body["tickets"][1]["updated_at"]
+
+
+def test_packed_account_when_asked_then_answers_as_an_unpacked_one() -> None:
+    clock = Clock()
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("incremental/tickets/cursor", {"start_time": 0, "include": "comment_count,users"}),
+        ("incremental/ticket_events", {"start_time": 0, "include": "comment_events"}),
+        ("incremental/ticket_events", {"start_time": 0}),
+        ("incremental/users/cursor", {"start_time": 0}),
+        ("tickets", {"page[size]": 5}),
+        ("tickets/show_many", {"ids": "1002,1004", "include": "comment_count"}),
+        ("tickets/1002/comments", {}),
+        ("tickets/1002/audits", {}),
+    ]
+    answers = []
+    for is_packed in (False, True):
+        data = account(12)
+        for event in data["ticket_events"]:
+            event["child_events"][0]["attachments"] = [
+                {
+                    "id": event["id"] + 7,
+                    "file_name": "a.txt",
+                    "content_url": "/attachments/7/?name=a",
+                }
+            ]
+        with ZendeskStandin(data, now=clock, is_packed=is_packed) as zendesk:
+            life = Life(zendesk, random.Random(5))
+            with zendesk.lock:
+                life.comment(1_002)
+                life.change(1_004, status="pending")
+                life.redact(1_002, zendesk.state.comments_of(1_002)[0]["id"])
+                life.new_ticket()
+            later = Clock(clock() + timedelta(minutes=2))
+            zendesk.now = zendesk.state.now = later
+            told = []
+            for path, params in asked:
+                text = get(zendesk, path, **params).text.replace(zendesk.base_url, "")
+                answer = json.loads(text)
+                # A packed account knows a comment as its event tells it, without the list's own extras.
+                for row in answer.get("comments", ()):
+                    row.pop("ticket_id", None)
+                    row.pop("metadata", None)
+                    row.pop("via_reference_id", None)
+                told.append(answer)
+            answers.append(told)
+    for (path, params), one, other in zip(asked, *answers, strict=True):
+        assert one == other, (path, params)
+
+
+def test_redaction_and_new_company_when_opened_again_then_are_still_there(tmp_path: Path) -> None:
+    clock = Clock()
+    with ZendeskStandin(account(3), folder=tmp_path, now=clock) as zendesk, zendesk.lock:
+        life = Life(zendesk, random.Random(5))
+        life.redact(1_002, zendesk.state.comments_of(1_002)[0]["id"])
+        zendesk.state.record(
+            "organization", organization={"id": 77, "name": "New", "updated_at": stamp(clock())}
+        )
+        before = {
+            stream: dict(dump(zendesk, stream)) for stream in ("ticket_events", "organizations")
+        }
+    with ZendeskStandin(account(3), folder=tmp_path, now=clock) as zendesk:
+        after = {
+            stream: dict(dump(zendesk, stream)) for stream in ("ticket_events", "organizations")
+        }
+    assert after == before
+    assert REDACTED in json.dumps(after["ticket_events"], ensure_ascii=False)
