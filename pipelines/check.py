@@ -19,6 +19,7 @@ from connectors.warehouse.engine import make_engine, shown_url, warehouse_url
 from pipelines.rules import load_rules
 from pipelines.runtime import clock_of, is_first_start
 from pipelines.settings import ClientSettings, Settings, SettingsError
+from pipelines.stores import opened_stores
 from pipelines.wiring import destinations_of, open_notifiers, wire
 
 AT_ONCE = 8
@@ -120,8 +121,9 @@ def _is_shipped(settings: Settings, client: ClientSettings) -> bool:
 
 def _source(settings: Settings, client_key: str, source: Any) -> CheckResult:
     try:
-        wired = wire(settings, client_key, _impatient(source), clock_of(settings))
-        result = wired.source.check()
+        with opened_stores(settings, is_there=not is_first_start(settings)) as stores:
+            wired = wire(settings, client_key, _impatient(source), clock_of(settings), stores)
+            result = wired.source.check()
     except (SettingsError, ConnectorError) as error:
         return CheckResult(source.id, works=False, detail=str(error))
     return CheckResult(source.id, result.works, result.detail)

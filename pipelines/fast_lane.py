@@ -51,7 +51,7 @@ class FastLane:
         self._cursors: dict[str, Cursor] = {}
         self._sources: list[tuple[SourceSettings, Wired]] = []
         for settings in sources_of(runtime.settings, client_key, only):
-            wired = wire(runtime.settings, client_key, settings, runtime.now)
+            wired = wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
             if isinstance(wired.source, Hinting) and isinstance(wired.source, Reconcilable):
                 self._sources.append((settings, wired))
 

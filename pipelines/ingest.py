@@ -69,7 +69,8 @@ def ingest_client(
     sources = sources_of(runtime.settings, client_key, only)
     triage_rules(runtime.settings, client_key)
     wired = {
-        source.id: wire(runtime.settings, client_key, source, runtime.now) for source in sources
+        source.id: wire(runtime.settings, client_key, source, runtime.now, runtime.stores)
+        for source in sources
     }
     for source in sources:
         outcome = ingest_source(runtime, client_key, source, progress, wired[source.id])
@@ -86,7 +87,7 @@ def ingest_source(
     wired: Wired | None = None,
 ) -> SourceOutcome:
     """Syncs and normalises one source; a failure stands in the outcome."""
-    wired = wired or wire(runtime.settings, client_key, settings, runtime.now)
+    wired = wired or wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
     outcome = SourceOutcome(settings.id)
     try:
         outcome.sync = _pull(runtime, client_key, settings, wired.source, progress)

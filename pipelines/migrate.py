@@ -59,7 +59,7 @@ def move_migration(
         client_key,
         one.source,
         one.target,
-        helpdesk_of(runtime.settings, client_key, one.target),
+        helpdesk_of(runtime.settings, client_key, one.target, runtime.stores),
         lambda done, total: progress("move", done, total),
     )
 
@@ -74,7 +74,7 @@ def verify_migration(
         run_key_of(client_key, one.source, one.target),
         client_key,
         one.source,
-        helpdesk_of(runtime.settings, client_key, one.target),
+        helpdesk_of(runtime.settings, client_key, one.target, runtime.stores),
         lambda done, total: progress("verify", done, total),
     )
 
@@ -87,7 +87,7 @@ def reconcile_migration(runtime: Runtime, client_key: str, migration_id: str) ->
         run_key_of(client_key, one.source, one.target),
         client_key,
         one.source,
-        helpdesk_of(runtime.settings, client_key, one.target),
+        helpdesk_of(runtime.settings, client_key, one.target, runtime.stores),
         runtime.now(),
     )
 

@@ -17,6 +17,7 @@ from connectors.warehouse.bulk import upsert
 from connectors.warehouse.engine import make_engine, warehouse_url, writing
 from connectors.warehouse.tables import client
 from pipelines.settings import Settings, load_settings
+from pipelines.stores import Stores, stores_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Runtime:
     now: Callable[[], datetime]
     sending_clock: Callable[[], datetime]
     """The clock of retries and leases: `now`, but it runs on where `now` stands still for a demo."""
+
+    @property
+    def stores(self) -> Stores:
+        """Rate budgets and OAuth pairs, shared with every process on this warehouse."""
+        return stores_on(self.engine)
 
 
 def wall_clock() -> datetime:

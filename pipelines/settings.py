@@ -67,6 +67,8 @@ class HttpSourceSettings(SourceSettings, RemoteSettings):
     """How often a call is made that gets no usable answer."""
     deadline_seconds: float = Field(default=600, gt=0, le=86_400)
     """After this long a call is given up, waits for the rate limit included."""
+    time_scale: float = Field(default=1, ge=1, le=100_000)
+    """Documented seconds that pass in a real one: for demos and rehearsals against a stand-in only."""
 
 
 class OAuthSettings(Strict):
@@ -102,6 +104,8 @@ class ZendeskSettings(HttpSourceSettings):
     token: SecretStr | None = None
     oauth: OAuthSettings | None = None
     """Instead of email and token: an OAuth client of the account."""
+    exports_per_minute: int = Field(default=10, ge=1, le=1_000)
+    """Calls of the incremental exports; 30 with the High Volume add-on."""
     subdomain: str | None = None
     base_url: HttpUrl | None = None
 

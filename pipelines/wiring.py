@@ -202,7 +202,11 @@ def _zendesk(
     stores: Stores,
 ) -> Wired:
     reader = ZendeskSource(
-        base_url=source.address(), session=_zendesk_session(client_key, source, stores), now=now
+        email=source.email or "",
+        token="",
+        base_url=source.address(),
+        session=_zendesk_session(client_key, source, stores),
+        now=now,
     )
     return Wired(
         reader,
@@ -234,6 +238,7 @@ def _zendesk_session(client_key: str, source: ZendeskSettings, stores: Stores) -
         "policy": _policy(source),
         "budgets": stores.budgets,
         "time_scale": source.time_scale,
+        "exports_per_minute": source.exports_per_minute,
     }
     if source.oauth is not None:
         auth = oauth_of(

@@ -1,4 +1,4 @@
-"""A vendor's call limit as a sliding window, on a clock that can be sped up.
+"""A vendor's call limit as a sliding or a fixed window, on a clock that can be sped up.
 
 Belongs here: counting and the figures for a vendor's headers. Does not belong here: header names.
 """
@@ -28,7 +28,10 @@ class Allowance:
 
 
 class RateLimit:
-    """At most `limit` calls per sliding `window_seconds`, counted apart for each key.
+    """At most `limit` calls per `window_seconds`, counted apart for each key.
+
+    The window slides, or is fixed: all calls of a window leave it at once, when the next one begins. No vendor
+    documents which it is.
 
     Counts by the monotonic clock, not by the stand-in's (possibly fixed) `now`. With `time_scale` 60 a
     documented minute passes in one second. A refused call does not count against the limit.
@@ -40,6 +43,8 @@ class RateLimit:
         window_seconds: float,
         time_scale: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        is_fixed: bool = False,
     ) -> None:
         """`limit` calls in `window_seconds` documented seconds; `clock` gives rising seconds."""
         if limit < 1 or window_seconds <= 0 or time_scale <= 0:
@@ -47,6 +52,7 @@ class RateLimit:
         self.limit = limit
         self.window_seconds = window_seconds / time_scale
         self._clock = clock
+        self._is_fixed = is_fixed
         self._lock = threading.Lock()
         self._calls: dict[str, deque[float]] = {}
 
@@ -57,7 +63,7 @@ class RateLimit:
             calls = self._recent(key, now)
             fits = len(calls) + cost <= self.limit
             if fits:
-                calls.extend([now] * cost)
+                calls.extend([self._counts_from(now)] * cost)
             return self._allowance(calls, now, fits, cost)
 
     def peek(self, key: str = "") -> Allowance:
@@ -66,6 +72,9 @@ class RateLimit:
             now = self._clock()
             calls = self._recent(key, now)
             return self._allowance(calls, now, len(calls) < self.limit, 1)
+
+    def _counts_from(self, now: float) -> float:
+        return now // self.window_seconds * self.window_seconds if self._is_fixed else now
 
     def _recent(self, key: str, now: float) -> deque[float]:
         calls = self._calls.setdefault(key, deque())

@@ -280,7 +280,7 @@ class ZendeskStandin(StandIn):
         for name, allowance in limits:
             self._headers[f"zendesk-ratelimit-{name}"] = (
                 f"total={allowance.limit}; remaining={allowance.remaining}; "
-                f"resets={allowance.reset_seconds:.0f}"
+                f"resets={_seconds_text(allowance.reset_seconds)}"
             )
             if not allowance.is_allowed:
                 return self._too_many(allowance, f"{name}: limit exceeded")
@@ -315,8 +315,13 @@ def _account_headers(allowance: Allowance) -> dict[str, str]:
         "X-Rate-Limit-Remaining": remaining,
         "ratelimit-limit": limit,
         "ratelimit-remaining": remaining,
-        "ratelimit-reset": f"{allowance.reset_seconds:.3f}".rstrip("0").rstrip("."),
+        "ratelimit-reset": _seconds_text(allowance.reset_seconds),
     }
+
+
+def _seconds_text(seconds: float) -> str:
+    """Seconds as sent: whole ones look whole; scaled time needs the decimals."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _with_login(data: Mapping[str, Any], email: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ Belongs here: its text. Does not belong here: what is done with it.
 
 from collections.abc import Mapping
 
-from pipelines.demo.folder import AS_OF, CLIENT, LIVE_FROM, SECRETS, DemoFolder
+from pipelines.demo.folder import AS_OF, CLIENT, LIVE_FROM, SECRETS, TIME_SCALE, DemoFolder
 from pipelines.demo.mail_noise import NEWSLETTER, SPAMMER
 from pipelines.demo.people import AGENTS, LEGACY_ADDRESS, SHARED_ADDRESS
 
@@ -25,11 +25,13 @@ clients:
         base_url: http://127.0.0.1:{zendesk}
         email: ops@acme.example
         token: ${{ACME_ZENDESK_TOKEN}}
+        time_scale: {time_scale}
       - id: freshdesk
         type: freshdesk
         domain: acme.freshdesk.com
         base_url: http://127.0.0.1:{freshdesk}
         api_key: ${{ACME_FRESHDESK_KEY}}
+        time_scale: {time_scale}
       - id: info
         type: imap
         host: 127.0.0.1
@@ -65,6 +67,7 @@ def write_configuration(folder: DemoFolder, ports: Mapping[str, int]) -> None:
     """Writes the file, and the stand-ins' made-up credentials into `.env` beside it."""
     text = _TEXT.format(
         clock=AS_OF.isoformat(),
+        time_scale=TIME_SCALE,
         client=CLIENT,
         live_from=LIVE_FROM.isoformat(),
         shared=SHARED_ADDRESS,
