@@ -343,7 +343,7 @@ class FolderReading:
         def look() -> set[int]:
             state = self._session.examine(folder)
             if place is None or state.uidvalidity != place.uidvalidity:
-                return set(uids)  # it is listed again anyway
+                return set()  # its UIDs are void: it is listed again, and then these count again
             return self._session.present(uids)
 
         return self._trying(look, None)

