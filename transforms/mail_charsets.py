@@ -97,13 +97,13 @@ _PAGES = {
     "cp51932": "euc_jp",
 }
 
-_NUMBERED = re.compile(r"(?:cp|windows|win|ms|ibm|x-cp)[-_ ]?(\d{3,5})")
+_NUMBERED = re.compile(r"(?:x-)?(?:cp|windows|win|ms|ibm)[-_ ]?(\d{3,5})")
 _ISO = re.compile(r"iso[-_ ]?8859[-_ ]?(\d{1,2})")
 _WORD = re.compile(rb"[A-Za-z\xc0-\xff]+")
 _TURKISH_ONLY = frozenset(b"\xd0\xdd\xde\xf0\xfd\xfe")
 _NO_CHARSETS = frozenset(
-    {"base64", "hex", "quopri", "uu", "zlib", "bz2", "rot13", "idna", "punycode", "undefined"}
-    | {"unicode_escape", "raw_unicode_escape", "mbcs", "oem", "charmap"}
+    {"base64", "hex", "quopri", "uu", "zlib", "bz2", "rot-13", "idna", "punycode", "undefined"}
+    | {"unicode-escape", "raw-unicode-escape", "mbcs", "oem", "charmap"}
 )
 
 

@@ -127,7 +127,11 @@ def decode_base64(data: bytes) -> bytes:
 def _plain(text: str, charset: str | None) -> str:
     if not _has_escapes(text):
         return text
-    return decode_bytes(text.encode("utf-8", "surrogateescape"), charset)
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()  # RFC 6532: 8-bit text in headers is UTF-8, whatever the body is in
+    except UnicodeDecodeError:
+        return decode_bytes(data, charset)
 
 
 def _has_escapes(text: str) -> bool:
