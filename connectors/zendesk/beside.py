@@ -22,7 +22,7 @@ from typing import Any
 from connectors.errors import NotFoundError
 from connectors.http import PolicySession
 from connectors.zendesk.events import is_mutilated, tells_redaction
-from connectors.zendesk.pages import FRESH_SECONDS, Rows, Walker
+from connectors.zendesk.pages import FRESH_SECONDS, Rows, Walker, whole
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,8 @@ class ByTicket:
         at = int(second["at"])
         # Taken before the call: what changed while it waits for its turn is hidden from it as well.
         hidden_since = self._now() - FRESH_SECONDS
-        page = next(self._tickets.cursor_export(second["export"] or {"start_time": at}))
+        walk = self._tickets.cursor_export(second["export"] or {"start_time": at})
+        page = next(whole(walk, self._session.label))
         rows, second["export"] = list(page.rows), dict(page.cursor)
         state["second"] = second
         if page.complete:

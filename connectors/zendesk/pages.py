@@ -35,11 +35,15 @@ TOO_MUCH_STATUSES = frozenset({500, 502, 504})
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page as the walk gives it: rows, the cursor behind them, whether nothing more is there for now."""
+    """One page as the walk gives it: rows, the cursor behind them, whether nothing more is there for now.
+
+    `is_refused`: the account's clock is behind ours and it gave nothing; there may be more than is told.
+    """
 
     rows: Sequence[Any]
     cursor: Mapping[str, Any]
     complete: bool
+    is_refused: bool = False
 
 
 class Aside(Protocol):
@@ -126,7 +130,7 @@ class Walker:
                 body = self._fetch(where)
             except RejectedError as error:
                 if _is_too_fresh(error):
-                    yield Rows((), state, complete=True)
+                    yield Rows((), state, complete=True, is_refused=True)
                     return
                 state = self._restart(state, error)
                 continue
@@ -169,7 +173,8 @@ class Walker:
             else:
                 page = self._time_page(int(state["start_time"]))
                 if page is None:
-                    yield Rows((), state, complete=True)
+                    is_refused = int(state["start_time"]) <= self._now() - FRESH_SECONDS
+                    yield Rows((), state, complete=True, is_refused=is_refused)
                     return
                 rows, ended = page.rows, page.ended
                 state = {**state, "start_time": page.start_time}
@@ -300,6 +305,21 @@ class Walker:
 
 def _is_too_fresh(error: RejectedError) -> bool:
     return error.status == 400 and "toorecent" in error.body.lower().replace(" ", "")
+
+
+def whole(pages: Iterator[Rows], label: str) -> Iterator[Rows]:
+    """The pages of a walk that must reach its end, because something is concluded from what it did not give.
+
+    Raises:
+        UnavailableError: the account refused to give what is there.
+    """
+    for page in pages:
+        if page.is_refused:
+            raise UnavailableError(
+                f"{label}: Zendesk calls a start time too recent that is more than a minute old; this machine's clock "
+                "is ahead of it. Nothing was concluded; the next run goes on from here"
+            )
+        yield page
 
 
 def newest_of(rows: Sequence[Any]) -> int | None:

@@ -36,6 +36,7 @@ from connectors.zendesk.pages import (
     Rows,
     Walker,
     instant_of,
+    whole,
 )
 from connectors.zendesk.streams import AFTERWARDS, FURTHER, OF_TICKETS, REFERENCES, ticket_id_of
 from transforms.model import RawRecord
@@ -207,7 +208,7 @@ class ZendeskSource:
             raise ConfigurationError(
                 f"{self.session.label}: {stream} cannot be listed whole; can be: {', '.join(self.reconciled_streams)}"
             )
-        yield from listed(stream, self._walk(stream, None), _record)
+        yield from listed(stream, whole(self._walk(stream, None), self.session.label), _record)
         if stream == "tickets":
             yield from listed(stream, fresh_tickets(self.session, self._seconds), _record)
 

@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from connectors.contract import Hinting, Page, Reconcilable, Source
+from connectors.contract import Hinting, Listed, Page, Reconcilable, Source
 from connectors.errors import (
     AuthError,
     ConfigurationError,
@@ -287,6 +288,28 @@ def test_full_seconds_when_they_follow_each_other_then_their_tickets_are_read_on
         assert zendesk.calls["events_export"] == 5
 
 
+def test_refused_walk_when_something_hangs_on_its_end_then_nothing_is_concluded() -> None:
+    clock = Clock()
+    data = account(1_203, step=crowded)
+    refusal = {"error": "StartTimeTooRecent", "description": "Too recent start_time"}
+    with standin(data, clock) as zendesk, source_of(zendesk, clock) as source:
+        zendesk.faults.add("tickets_export", "status", status=400, body=refusal, times=2)
+        pages = []
+        with pytest.raises(UnavailableError, match="clock"):
+            pages.extend(source.inventory("tickets"))
+        walk = source.pull("ticket_events", None)
+        read: list[Page] = []
+        with pytest.raises(UnavailableError, match="clock"):
+            read.extend(walk)
+        read += source.pull("ticket_events", read[-1].cursor)
+        assert len(set(ids(read))) == 1_203
+        for stream in ("organizations", "users"):
+            fault = "users_export" if stream == "users" else "organizations_export"
+            zendesk.faults.add(fault, "status", status=400, body=refusal)
+            with pytest.raises(UnavailableError, match="clock"):
+                list(source.inventory(stream))
+
+
 def test_full_second_of_an_import_when_its_tickets_say_they_are_old_then_all_come() -> None:
     clock = Clock()
     data = account(1_203, step=crowded)
@@ -430,6 +453,63 @@ def test_audits_when_read_instead_of_exported_events_then_the_history_is_the_sam
         assert ("1003", "merged", "1004") in said(of_audits)[2]
         versions = {r.remote_id: r.version_key for r in exported}
         assert versions == {r.remote_id: r.version_key for r in audits}
+
+
+def test_ticket_whose_comments_are_fewer_than_counted_when_fetched_then_has_them_all() -> None:
+    clock = Clock()
+    with standin(account(4), clock) as zendesk, source_of(zendesk, clock) as source:
+        with zendesk.lock:
+            Life(zendesk, random.Random(1)).comment(1_002, is_public=False)
+        clock.move(62)
+        events = [r for p in source.pull("ticket_events", None) for r in p.records]
+        # As if the export had left out an event; nothing else would ever bring it.
+        kept = [r for r in events if r.ticket_remote_id != "1002"][:3]
+        tickets = _tickets(source)
+        batch = normalise({"tickets": tickets, "ticket_events": kept})
+        assert {w.ticket_remote_id for w in batch.warnings if w.rule == "no history yet"} == {
+            "1002"
+        }
+        here = Counter(c.ticket_remote_id for c in batch.comments)
+        names = [one for page in source.inventory("tickets") for one in page]
+        short = [one.remote_id for one in names if one.counts_otherwise(here[one.remote_id])]
+        assert short == ["1002"]
+        calls = source.session.calls
+        fetched = [r for p in source.fetch("tickets", short) for r in p.records]
+        assert source.session.calls - calls == 2
+        mended = normalise(
+            {
+                "tickets": tickets,
+                "ticket_events": [*kept, *(r for r in fetched if r.stream == "ticket_events")],
+            }
+        )
+        here = Counter(c.ticket_remote_id for c in mended.comments)
+        assert not [one for one in names if one.counts_otherwise(here[one.remote_id])]
+
+
+def test_count_that_may_leave_out_notes_when_more_is_here_then_is_no_difference() -> None:
+    assert not Listed("1", children=2, children_is_least=True).counts_otherwise(3)
+    assert Listed("1", children=2, children_is_least=True).counts_otherwise(1)
+    assert Listed("1", children=2).counts_otherwise(3)
+    assert not Listed("1").counts_otherwise(3)
+
+
+def test_gone_ticket_when_only_its_id_is_known_then_ends_with_its_history() -> None:
+    clock = Clock()
+    with standin(account(2), clock) as zendesk, source_of(zendesk, clock) as source:
+        events = [r for p in source.pull("ticket_events", None) for r in p.records]
+        with zendesk.lock:
+            zendesk.scrub(1_001)
+            zendesk.writes.change_row(1_002, status="deleted", updated_at=stamp(clock()))
+        tombstones = [r for p in source.fetch("tickets", ["1001", "1002"]) for r in p.records]
+        batch = normalise({"tickets": tombstones, "ticket_events": events})
+        assert batch.rejected == []
+        created = NOW - timedelta(days=2) + timedelta(minutes=1)
+        assert [(t.remote_id, t.status, t.created_at, t.updated_at) for t in batch.tickets] == [
+            ("1001", "deleted", created, created),
+            ("1002", "deleted", created + timedelta(minutes=1), NOW),
+        ]
+        ends = [c for c in batch.changes if c.new_value == "deleted"]
+        assert {c.ticket_remote_id for c in ends} == {"1001", "1002"}
 
 
 def test_fetch_when_people_and_teams_are_named_then_the_gone_ones_are_tombstones() -> None:
