@@ -99,8 +99,8 @@ class HelpCenter:
                 records, state, complete = next(walk)
             except StopIteration:
                 return
-            except (AuthError, NotFoundError):
-                if not self._is_signed_in():
+            except (AuthError, NotFoundError) as error:
+                if isinstance(error, AuthError) and not self._is_signed_in():
                     raise
                 logger.info("%s: no Help Center that this login may read", self._session.label)
                 records, state, complete = [], {**state, "absent_at": _text(self._now())}, True

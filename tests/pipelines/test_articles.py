@@ -1,12 +1,18 @@
 """Articles from the helpdesk's API to the warehouse, on both databases: loaded, changed, taken away, rebuilt."""
 
+import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, select
+
+sys.path.insert(0, str(Path(__file__).parent))
+from command_runner import CommandFolder
 
 from connectors.contract import Source
 from connectors.freshdesk import articles as freshdesk_walk
@@ -294,3 +300,28 @@ def test_freshdesk_solutions_are_loaded_and_leave_when_deleted(engine: Engine) -
         desk.clock.move(freshdesk_walk.WALK_EVERY.total_seconds())
         assert desk.run().removed == 1
         assert sorted(desk.rows()) == ["1/en"]
+
+
+def test_the_command_pulls_counts_and_rebuilds_articles(tmp_path: Path) -> None:
+    with ZendeskStandin(
+        knowledge(3), calls_per_minute=100_000, exports_per_minute=1_000
+    ) as standin:
+        configuration = f"""\
+warehouse: sqlite:///warehouse.db
+clients:
+  acme:
+    time_zone: Europe/Istanbul
+    sources:
+      - {{id: desk, type: zendesk, base_url: "{standin.base_url}", email: ops@acme.example, token: made-up-token}}
+    sla: [standard.yaml]
+"""
+        folder = CommandFolder(tmp_path, configuration)
+        ran = folder.run("sync", "--json")
+        assert ran.code == 0, ran.err
+        assert [(one["tickets"], one["articles"]) for one in json.loads(ran.out)] == [(2, 4)]
+        assert "articles" in folder.run("sync").out
+        before = json.loads(folder.run("checksum", "--json").out)
+        ran = folder.run("rebuild", "--json")
+        assert [one["articles"] for one in json.loads(ran.out)] == [4]
+        assert json.loads(folder.run("checksum", "--json").out) == before
+        assert folder.rows("article") == 4
