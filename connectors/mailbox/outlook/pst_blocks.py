@@ -27,6 +27,9 @@ PAGES_KEPT = 512
 ITEM_LIMIT = 600_000_000
 """Most bytes that are read for one item; Outlook itself stops at a fraction of it."""
 
+READ_RATIO = 50
+"""Blocks are shared by next to nothing; a file of which many times its size is read is forged."""
+
 MAX_LEVELS = 12
 
 _BLOCK_TREE, _NODE_TREE = 0x80, 0x81
@@ -103,6 +106,7 @@ class PstFile:
             raise PstError(f"the file's content is {how}; export it again without protection")
         self._pages: OrderedDict[int, tuple[int, list[bytes]]] = OrderedDict()
         self._budget = ITEM_LIMIT
+        self._total_budget = READ_RATIO * self._file_size + ITEM_LIMIT
         self.problems: list[str] = []
         """Pages of the trees that cannot be read; what lies behind them is missing."""
 
@@ -225,8 +229,11 @@ class PstFile:
 
     def _spend(self, size: int) -> None:
         self._budget -= size
+        self._total_budget -= size
         if self._budget < 0:
             raise PstError(f"more than {ITEM_LIMIT // 1_000_000} MB in one item")
+        if self._total_budget < 0:
+            raise PstError(f"the file hands out more than {READ_RATIO} times its size")
 
     def _node_of(self, entry: bytes) -> Node:
         if self.layout is ANSI:
@@ -296,7 +303,9 @@ class PstFile:
         count, _, size, level = struct.unpack_from(form, raw, layout.entries)
         content = layout.page - layout.trailer
         told_kind, crc = raw[content], _page_checksum(raw, layout)
-        least = layout.id_bytes * 3 if level else 2 * layout.id_bytes + 4
+        least = layout.id_bytes * 3
+        if level == 0:
+            least = 2 * layout.id_bytes + 4 if kind == _BLOCK_TREE else 16 if layout is ANSI else 28
         if told_kind != kind or level > MAX_LEVELS or size < least or count * size > layout.entries:
             raise PstError(f"page at {offset:#x} is no page of the tree")
         if crc not in (0, checksum(raw[:content])):
