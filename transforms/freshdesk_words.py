@@ -65,8 +65,6 @@ class AccountWords:
     source: Mapping[str, str] = field(default_factory=dict)
     stops_timer: frozenset[str] = frozenset()
     """Codes of statuses in which the account's own SLA timer stands still."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Custom field's name, e.g. `cf_issue_type` → the agents' label."""
     products: Mapping[str, str] = field(default_factory=dict)
     """Id → name."""
 
@@ -151,10 +149,9 @@ def read_words(fields: Iterable[RawRecord], products: Iterable[RawRecord] = ()) 
     """The account's names, from its ticket fields and products; a record that cannot be read gives none."""
     status: dict[str, tuple[str, ...]] = {}
     source: dict[str, str] = {}
-    labels: dict[str, str] = {}
     stops: set[str] = set()
     for body in _objects(fields):
-        kind, name, label = body.get("type"), body.get("name"), text_of(body, "label")
+        kind = body.get("type")
         told = [body.get("choices"), body.get("admin_choices")]
         if kind == "default_status":
             for choices in told:
@@ -164,14 +161,11 @@ def read_words(fields: Iterable[RawRecord], products: Iterable[RawRecord] = ()) 
         elif kind == "default_source":
             for choices in told:
                 source = {**_source_names(choices), **source}
-        elif isinstance(name, str) and label and str(kind).startswith(("custom_", "nested_")):
-            labels[name] = label
     named = {id_of(body, "id"): text_of(body, "name") for body in _objects(products)}
     return AccountWords(
         status,
         source,
         frozenset(stops),
-        labels,
         {key: name for key, name in named.items() if key and name},
     )
 

@@ -1,7 +1,7 @@
 """A stand-in for a Freshdesk account: API v2 as documented, with its limits, paging and traps.
 
-Belongs here: routes, credentials, limits, lists. Does not belong here: state (`freshdesk_account`), writes
-(`freshdesk_writes`).
+Belongs here: routes, credentials, limits, tickets. Does not belong here: other lists (`freshdesk_lists`), state
+(`freshdesk_account`), writes (`freshdesk_writes`).
 
     with FreshdeskStandin(data, api_key="key") as freshdesk:
         source = FreshdeskSource(base_url=freshdesk.base_url, api_key="key")
@@ -16,14 +16,12 @@ article 225439 (limits).
 """
 
 import copy
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from connectors.standins.freshdesk_account import (
     CREATED_WITHIN,
@@ -32,6 +30,16 @@ from connectors.standins.freshdesk_account import (
     FreshdeskAccount,
     Record,
     stamp,
+)
+from connectors.standins.freshdesk_lists import FreshdeskLists
+from connectors.standins.freshdesk_paging import (
+    PAGING,
+    as_json,
+    bad_instant,
+    names_of,
+    no_feature,
+    page_of,
+    refusal,
 )
 from connectors.standins.freshdesk_solutions import Solutions
 from connectors.standins.freshdesk_writes import FreshdeskWrites, invalid
@@ -45,8 +53,7 @@ from connectors.standins.server import (
     system_now,
 )
 
-_PAGING = frozenset({"page", "per_page"})
-_TICKET_QUERY = _PAGING | {
+_TICKET_QUERY = PAGING | {
     "filter",
     "requester_id",
     "email",
@@ -61,9 +68,6 @@ _TICKET_FILTERS = ("new_and_my_open", "watching", "spam", "deleted")
 _TICKET_ORDERS = ("created_at", "due_by", "updated_at", "status")
 _LIST_INCLUDES = ("stats", "requester", "description", "company")
 _VIEW_INCLUDES = ("stats", "requester", "conversations", "company")
-_REQUIRE_FEATURE = (
-    "The {} feature(s) is/are not supported in your plan. Please upgrade your account to use it."
-)
 
 _EMBEDDED = 10
 """Conversations that a ticket's own view gives at most."""
@@ -123,7 +127,7 @@ class FreshdeskStandin(StandIn):
         self.writes = FreshdeskWrites(
             self.account, self.ledger, next(iter(self.account.agents), None)
         )
-        self.solutions = Solutions(data or {}, now, self._page)
+        self.solutions = Solutions(data or {}, now, lambda: self.base_url)
         self.last_page = last_page
         self.includes_own_second = includes_own_second
         self.list_has_attachments = list_has_attachments
@@ -135,6 +139,7 @@ class FreshdeskStandin(StandIn):
         self.orders: Counter[str] = Counter()
         """Pages of the ticket list that were given, by the order that was asked for."""
         self._lists_given = 0
+        self.lists = FreshdeskLists(self.account, self, lambda: self.base_url, self.writes.agent_id)
         self._budgets = {
             "": RateLimit(limits.total, 60, time_scale),
             "tickets_list": RateLimit(limits.tickets_list, 60, time_scale),
@@ -148,7 +153,7 @@ class FreshdeskStandin(StandIn):
     def routes(self) -> Sequence[Route]:
         """The paths of API v2 that are served."""
         one = r"/api/v2/tickets/(?P<id>\d+)"
-        writes = self.writes
+        writes, lists = self.writes, self.lists
         return [
             Route("tickets_list", "GET", r"/api/v2/tickets", self._counted(self._tickets)),
             Route("ticket", "GET", one, self._counted(self._ticket)),
@@ -167,38 +172,52 @@ class FreshdeskStandin(StandIn):
                 r"/api/v2/tickets/archived/(?P<id>\d+)/conversations",
                 self._counted(self._archived_conversations),
             ),
-            Route("contacts_list", "GET", r"/api/v2/contacts", self._counted(self._contacts)),
-            Route("companies", "GET", r"/api/v2/companies", self._whole(self.account.companies)),
-            Route("company", "GET", r"/api/v2/companies/(?P<id>\d+)", self._counted(self._company)),
+            Route("contacts_list", "GET", r"/api/v2/contacts", self._counted(lists.contacts)),
+            Route(
+                "companies",
+                "GET",
+                r"/api/v2/companies",
+                self._counted(lists.whole(self.account.companies)),
+            ),
+            Route("company", "GET", r"/api/v2/companies/(?P<id>\d+)", self._counted(lists.company)),
             *self.solutions.routes(self._counted),
-            Route("me", "GET", r"/api/v2/agents/me", self._counted(self._me)),
-            Route("agents", "GET", r"/api/v2/agents", self._whole(self.account.agents)),
-            Route("groups", "GET", r"/api/v2/groups", self._whole(self.account.groups)),
+            Route("me", "GET", r"/api/v2/agents/me", self._counted(lists.me)),
+            Route(
+                "agents", "GET", r"/api/v2/agents", self._counted(lists.whole(self.account.agents))
+            ),
+            Route(
+                "groups", "GET", r"/api/v2/groups", self._counted(lists.whole(self.account.groups))
+            ),
             *(
-                Route(name, "GET", rf"/api/v2/{name}", self._whole(self.account.others[name]))
+                Route(
+                    name,
+                    "GET",
+                    rf"/api/v2/{name}",
+                    self._counted(lists.whole(self.account.others[name])),
+                )
                 for name in OTHER_LISTS
             ),
-            Route("ticket_fields", "GET", r"/api/v2/ticket_fields", self._counted(self._fields)),
+            Route("ticket_fields", "GET", r"/api/v2/ticket_fields", self._counted(lists.fields)),
             Route(
                 "admin_ticket_fields",
                 "GET",
                 r"/api/v2/admin/ticket_fields",
-                self._counted(self._admin_fields),
+                self._counted(lists.admin_fields),
             ),
             Route(
                 "admin_ticket_field",
                 "GET",
                 r"/api/v2/admin/ticket_fields/(?P<id>\d+)",
-                self._counted(self._admin_field),
+                self._counted(lists.admin_field),
             ),
             Route(
-                "time_entries", "GET", r"/api/v2/time_entries", self._counted(self._time_entries)
+                "time_entries", "GET", r"/api/v2/time_entries", self._counted(lists.time_entries)
             ),
             Route(
                 "ratings",
                 "GET",
                 r"/api/v2/surveys/satisfaction_ratings",
-                self._counted(self._ratings),
+                self._counted(lists.ratings),
             ),
             Route("ticket_create", "POST", r"/api/v2/tickets", self._counted(writes.create_ticket)),
             Route("ticket_update", "PUT", one, self._counted(writes.update_ticket)),
@@ -323,7 +342,7 @@ class FreshdeskStandin(StandIn):
         }
 
     def _tickets(self, request: Request) -> Response:
-        problem = _refusal(request, _TICKET_QUERY) or self._refused_tickets(request)
+        problem = refusal(request, _TICKET_QUERY) or self._refused_tickets(request)
         if problem:
             return problem
         since = request.first("updated_since")
@@ -339,9 +358,10 @@ class FreshdeskStandin(StandIn):
             is_descending=request.first("order_type", "desc") == "desc",
         )
         self.orders[request.first("order_by", "created_at") or "created_at"] += 1
-        includes = _names(request, "include")
+        includes = names_of(request, "include")
         form = _form("row", includes)
-        answer = self._page(
+        answer = page_of(
+            self.base_url,
             request,
             ids,
             lambda number: self.account.written(number, form, lambda one: self._row(one, includes)),
@@ -361,10 +381,10 @@ class FreshdeskStandin(StandIn):
             if request.first(name) not in (None, *allowed):
                 text = f"It should be one of these values: '{','.join(allowed)}'"
                 problems.append((name, text, "invalid_value"))
-        if not set(_names(request, "include")) <= set(_LIST_INCLUDES):
+        if not set(names_of(request, "include")) <= set(_LIST_INCLUDES):
             text = f"It should be one of these values: '{','.join(_LIST_INCLUDES)}'"
             problems.append(("include", text, "invalid_value"))
-        problems += _bad_instant(request, "updated_since")
+        problems += bad_instant(request, "updated_since")
         if not problems and int(request.first("page", "1") or 1) > self.last_page:
             text = f"You cannot access tickets beyond the {self.last_page}th page. Please provide a smaller page number."
             problems.append(("page", text, "invalid_value"))
@@ -393,7 +413,7 @@ class FreshdeskStandin(StandIn):
         return added
 
     def _ticket(self, request: Request) -> Response:
-        includes = _names(request, "include")
+        includes = names_of(request, "include")
         if not set(includes) <= set(_VIEW_INCLUDES):
             text = f"It should be one of these values: '{','.join(_VIEW_INCLUDES)}'"
             return invalid([("include", text, "invalid_value")])
@@ -416,12 +436,12 @@ class FreshdeskStandin(StandIn):
         if number not in self.account.tickets or number in self.account.archived:
             return Response(404)
         rows = self.account.of_ticket(number)
-        return _refusal(request, _PAGING) or self._page(request, rows, _json)
+        return refusal(request, PAGING) or page_of(self.base_url, request, rows, as_json)
 
     def _archived(self, request: Request) -> Response:
         number = int(request.params["id"])
         if not self.has_archive:
-            return _no_feature("Archive Tickets")
+            return no_feature("Archive Tickets")
         if number not in self.account.archived or number not in self.account.tickets:
             return Response(404)
         return Response(
@@ -438,103 +458,11 @@ class FreshdeskStandin(StandIn):
     def _archived_conversations(self, request: Request) -> Response:
         number = int(request.params["id"])
         if not self.has_archive:
-            return _no_feature("Archive Tickets")
+            return no_feature("Archive Tickets")
         if number not in self.account.archived or number not in self.account.tickets:
             return Response(404)
         rows = self.account.of_ticket(number)
-        return _refusal(request, _PAGING) or self._page(request, rows, _json)
-
-    def _contacts(self, request: Request) -> Response:
-        allowed = _PAGING | {"_updated_since", "state", "email", "mobile", "phone", "company_id"}
-        problems = _bad_instant(request, "_updated_since")
-        refused = _refusal(request, allowed) or (invalid(problems) if problems else None)
-        if refused:
-            return refused
-        since = request.first("_updated_since")
-        wants_deleted = request.first("state") == "deleted"
-        keep = _keeps("updated_at", stamp(datetime.fromisoformat(since)) if since else "", True)
-        rows = [
-            one
-            for one in self.account.contacts.values()
-            if bool(one.get("deleted")) == wants_deleted and keep(one)
-        ]
-        return self._page(request, sorted(rows, key=lambda one: str(one.get("name"))), _json)
-
-    def _whole(self, records: Mapping[int, Record]) -> Callable[[Request], Response]:
-        def answer(request: Request) -> Response:
-            rows = [{k: v for k, v in one.items() if k != "agent_ids"} for one in records.values()]
-            return _refusal(request, _PAGING) or self._page(request, rows, _json)
-
-        return self._counted(answer)
-
-    def _company(self, request: Request) -> Response:
-        company = self.account.companies.get(int(request.params["id"]))
-        return Response(404) if company is None else Response.json(company)
-
-    def _fields(self, request: Request) -> Response:
-        return _refusal(request, {"type"}) or Response.json(self.account.fields)
-
-    def _admin_fields(self, request: Request) -> Response:
-        if not self.is_admin:
-            return _denied()
-        rows = [
-            {name: value for name, value in one.items() if name != "choices"}
-            for one in self.account.admin_fields.values()
-        ]
-        return Response.json(rows)
-
-    def _admin_field(self, request: Request) -> Response:
-        if not self.is_admin:
-            return _denied()
-        field = self.account.admin_fields.get(int(request.params["id"]))
-        return Response(404) if field is None else Response.json(field)
-
-    def _time_entries(self, request: Request) -> Response:
-        allowed = _PAGING | {
-            "company_id",
-            "agent_id",
-            "executed_after",
-            "executed_before",
-            "billable",
-        }
-        problems = _bad_instant(request, "executed_after")
-        refused = _refusal(request, allowed)
-        if refused or problems:
-            return refused or invalid(problems)
-        after = request.first("executed_after")
-        keep = _keeps("executed_at", stamp(datetime.fromisoformat(after)) if after else "", True)
-        rows = [one for one in self.account.time_entries.values() if keep(one)]
-        return self._page(request, sorted(rows, key=lambda one: str(one["executed_at"])), _json)
-
-    def _me(self, request: Request) -> Response:
-        agent = self.account.agents.get(self.writes.agent_id or 0)
-        return Response.json(agent) if agent else Response(404)
-
-    def _ratings(self, request: Request) -> Response:
-        if not self.has_surveys:
-            return _no_feature("Surveys")
-        problems = _bad_instant(request, "created_since")
-        refused = _refusal(request, _PAGING | {"created_since", "user_id"})
-        if refused or problems:
-            return refused or invalid(problems)
-        since = request.first("created_since")
-        keep = _keeps("created_at", stamp(datetime.fromisoformat(since)) if since else "", True)
-        rows = [one for one in self.account.ratings.values() if keep(one)]
-        return self._page(request, sorted(rows, key=lambda one: str(one["created_at"])), _json)
-
-    def _page(
-        self, request: Request, rows: Sequence[Any], write: Callable[[Any], bytes]
-    ) -> Response:
-        page = int(request.first("page", "1") or 1)
-        per_page = int(request.first("per_page", "30") or 30)
-        start = (page - 1) * per_page
-        headers = {}
-        if start + per_page < len(rows):
-            query = {name: values[0] for name, values in request.query.items()}
-            address = f"{self.base_url}{request.path}?{urlencode({**query, 'page': page + 1})}"
-            headers["Link"] = f'<{address}>; rel="next"'
-        content = b",".join(write(one) for one in rows[start : start + per_page])
-        return Response(content=b"[" + content + b"]", headers=headers)
+        return refusal(request, PAGING) or page_of(self.base_url, request, rows, as_json)
 
 
 def _cost(request: Request, route: Route) -> int:
@@ -542,7 +470,7 @@ def _cost(request: Request, route: Route) -> int:
 
     Source: API v2 reference, notes of "List All Tickets" and "View a Ticket".
     """
-    includes = _names(request, "include")
+    includes = names_of(request, "include")
     if route.name == "tickets_list":
         return 1 + 2 * len(includes)
     return 2 if route.name == "ticket" and "conversations" in includes else 1
@@ -553,56 +481,3 @@ def _form(kind: str, includes: Iterable[str]) -> str:
     if form not in FORMS:
         FORMS.append(form)
     return form
-
-
-def _json(record: Record) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
-def _no_feature(name: str) -> Response:
-    return Response.json({"code": "require_feature", "message": _REQUIRE_FEATURE.format(name)}, 403)
-
-
-def _denied() -> Response:
-    text = "You are not authorized to perform this action."
-    return Response.json({"code": "access_denied", "message": text}, 403)
-
-
-def _names(request: Request, name: str) -> list[str]:
-    return [word for word in (request.first(name) or "").split(",") if word]
-
-
-def _keeps(field: str, since: str, includes_own: bool) -> Callable[[Record], bool]:
-    if includes_own:
-        return lambda one: str(one.get(field) or "") >= since
-    return lambda one: str(one.get(field) or "") > since
-
-
-def _refusal(request: Request, allowed: Iterable[str]) -> Response | None:
-    """400 for a parameter that the list does not know, or a page or size out of range."""
-    known = set(allowed)
-    problems = [
-        (name, "Unexpected/invalid field in request", "invalid_field")
-        for name in request.query
-        if name not in known
-    ]
-    for name, most in (("page", None), ("per_page", 100)):
-        text = request.first(name)
-        if name not in known or text is None:
-            continue
-        if not text.isdigit() or int(text) < 1 or (most is not None and int(text) > most):
-            limit = f"a positive number not above {most}" if most else "a positive number"
-            problems.append((name, f"It should be {limit}", "invalid_value"))
-    return invalid(problems) if problems else None
-
-
-def _bad_instant(request: Request, name: str) -> list[tuple[str, str, str]]:
-    text = request.first(name)
-    try:
-        if text is not None and datetime.fromisoformat(text).tzinfo is None:
-            raise ValueError(text)
-    except ValueError:
-        return [
-            (name, "It should be in the 'combined date and time ISO8601' format", "invalid_date")
-        ]
-    return []

@@ -6,7 +6,7 @@ Belongs here: single acts of a life and a random stream of them. Does not belong
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,14 @@ class FreshdeskLife:
     Args:
         freshdesk: the account.
         rng: what is random; the same seed and calls give the same life.
+        calm: tickets to which something happens ten times less often.
     """
 
-    def __init__(self, freshdesk: FreshdeskStandin, rng: random.Random) -> None:
+    def __init__(
+        self, freshdesk: FreshdeskStandin, rng: random.Random, calm: Container[int] = ()
+    ) -> None:
         """Changes nothing yet."""
+        self._calm = calm
         self._freshdesk = freshdesk
         self._account = freshdesk.account
         self._writes = freshdesk.writes
@@ -50,9 +54,13 @@ class FreshdeskLife:
         self._freshdesk.touch(ticket_ids, priority=priority)
 
     def live(self, count: int) -> list[int]:
-        """Some tickets that the list of live ones has."""
+        """Some tickets that the list of live ones has, calm ones aside."""
         with self._freshdesk.lock:
-            ids = [number for number in self._ids if self._kind(number) == "live"]
+            ids = [
+                number
+                for number in self._ids
+                if self._kind(number) == "live" and number not in self._calm
+            ]
         return self._rng.sample(ids, min(count, len(ids)))
 
     def _do(self, name: str) -> None:
@@ -110,8 +118,10 @@ class FreshdeskLife:
         }
 
     def _one(self, kind: str) -> int | None:
-        for _ in range(200):
+        for _ in range(400):
             number = self._rng.choice(self._ids)
+            if number in self._calm and self._rng.random() < 0.9:
+                continue
             if self._kind(number) == kind:
                 return number
         return None

@@ -10,15 +10,14 @@ Source: Freshdesk API v2 reference, "Solutions", "Helpdesk Settings".
 """
 
 import copy
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.standins.freshdesk_paging import as_json, no_feature, page_of
 from connectors.standins.server import Request, Response, Route
 
 Row = dict[str, Any]
-Paged = Callable[[Request, Sequence[Row], Callable[[Row], bytes]], Response]
 Counted = Callable[[Callable[[Request], Response]], Callable[[Request], Response]]
 
 
@@ -29,10 +28,12 @@ class Solutions:
         data: `solution_categories`, `solution_folders`, `solution_articles` (lists), `article_translations`:
             article id → language → object, and `helpdesk_settings`.
         now: aware UTC now.
-        paged: answers a list with the vendor's paging.
+        base_url: gives the stand-in's own address.
     """
 
-    def __init__(self, data: Mapping[str, Any], now: Callable[[], datetime], paged: Paged) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], now: Callable[[], datetime], base_url: Callable[[], str]
+    ) -> None:
         """Copies the data."""
         self.categories = [dict(row) for row in data.get("solution_categories", ())]
         self.folders = [dict(row) for row in data.get("solution_folders", ())]
@@ -49,7 +50,7 @@ class Solutions:
         self.is_there = True
         """False answers 403: the plan has no knowledge base."""
         self._now = now
-        self._paged = paged
+        self._base_url = base_url
 
     def edit(self, article_id: int, **fields: Any) -> None:
         """Changes an article as an author would: its `updated_at` moves."""
@@ -66,7 +67,7 @@ class Solutions:
 
         def route(name: str, path: str, handler: Callable[[Request], Response]) -> Route:
             def answer(request: Request) -> Response:
-                return handler(request) if self.is_there else _no_feature()
+                return handler(request) if self.is_there else no_feature("solutions")
 
             return Route(name, "GET", f"{root}/{path}", counted(answer))
 
@@ -90,7 +91,7 @@ class Solutions:
         ]
 
     def _categories(self, request: Request) -> Response:
-        return self._paged(request, self.categories, _json)
+        return self._page(request, self.categories)
 
     def _folders_of(self, request: Request) -> Response:
         number = int(request.params["id"])
@@ -101,18 +102,18 @@ class Solutions:
             for row in self.folders
             if row.get("category_id") == number and not row.get("parent_folder_id")
         ]
-        return self._paged(request, rows, _json)
+        return self._page(request, rows)
 
     def _subfolders(self, request: Request) -> Response:
         rows = [self._counted(row) for row in self._inside(int(request.params["id"]))]
-        return self._paged(request, rows, _json)
+        return self._page(request, rows)
 
     def _articles_of(self, request: Request) -> Response:
         number = int(request.params["id"])
         if number not in {row["id"] for row in self.folders}:
             return Response(404)
         rows = [row for row in self.articles.values() if row.get("folder_id") == number]
-        return self._paged(request, rows, _json)
+        return self._page(request, rows)
 
     def _article(self, request: Request) -> Response:
         article = self.articles.get(int(request.params["id"]))
@@ -122,6 +123,9 @@ class Solutions:
         told = self.translations.get(int(request.params["id"]), {}).get(request.params["language"])
         return Response(404) if told is None else Response.json(told)
 
+    def _page(self, request: Request, rows: Sequence[Row]) -> Response:
+        return page_of(self._base_url(), request, rows, as_json)
+
     def _inside(self, folder_id: int) -> list[Row]:
         return [row for row in self.folders if row.get("parent_folder_id") == folder_id]
 
@@ -130,12 +134,3 @@ class Solutions:
         articles = sum(row.get("folder_id") == number for row in self.articles.values())
         inside = len(self._inside(number))
         return {**folder, "articles_count": articles, "sub_folders_count": inside}
-
-
-def _json(row: Row) -> bytes:
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
-
-
-def _no_feature() -> Response:
-    text = "The solutions feature(s) is/are not supported in your plan. Please upgrade your account to use it."
-    return Response.json({"code": "require_feature", "message": text}, 403)
