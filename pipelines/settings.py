@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.oauth import GOOGLE_TOKEN_URL, microsoft_token_url
 from pipelines.settings_values import (
     HttpUrl,
     Instant,
@@ -171,10 +172,35 @@ class ImapSettings(MailSettings, RemoteSettings):
     type: Literal["imap"]
     host: str
     username: str
-    password: SecretStr
+    password: SecretStr | None = None
+    oauth: OAuthSettings | None = None
+    """Instead of a password: an OAuth right to the mailbox (Gmail, Microsoft 365)."""
     port: int | None = Field(default=None, ge=1, le=65_535)
-    tls: bool = True
-    folders: tuple[str, ...] = ("INBOX",)
+    """Left out: 993, and 143 without TLS or with STARTTLS."""
+    tls: bool | Literal["starttls"] = True
+    folders: tuple[str, ...] = Field(default=("INBOX",), min_length=1)
+    r"""Names (`INBOX`, `Support/2026`), uses (`\Sent`, `\All`; `Sent` where no folder has that name) or patterns (`*`)."""
+
+    def token_url(self) -> str | None:
+        """Where tokens for the mailbox are given out; None where it is not known."""
+        if self.oauth is not None and self.oauth.token_url:
+            return self.oauth.token_url
+        host, domain = self.host.casefold(), self.username.rpartition("@")[2]
+        if host.endswith((".gmail.com", ".googlemail.com")):
+            return GOOGLE_TOKEN_URL
+        if host.endswith((".office365.com", ".outlook.com")) and domain:
+            return microsoft_token_url(domain)
+        return None
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuses a mailbox with no credential or two, and a right whose tokens come from nobody knows where."""
+        if (self.password is None) == (self.oauth is None):
+            raise ValueError(
+                "an imap source needs 'password' or 'oauth'"
+                + (", found both" if self.password is not None else "")
+            )
+        if self.oauth is not None and self.token_url() is None:
+            raise ValueError(f"oauth for {self.host} needs 'token_url'")
 
 
 class MailFilesSettings(MailSettings):

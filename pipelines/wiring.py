@@ -174,18 +174,25 @@ def _mail_files(
 
 def _imap(
     _settings: Settings,
-    _client_key: str,
+    client_key: str,
     source: Any,
     _now: Callable[[], datetime],
-    _stores: Stores,
+    stores: Stores,
 ) -> Wired:
+    credential: dict[str, Any] = {}
+    if source.oauth is not None:
+        right = oauth_of(source.oauth, source.token_url(), label_of(client_key, source), stores)
+        credential = {"access_token": right.access_token, "forget_token": right.invalidate}
+    else:
+        credential = {"password": source.password.get_secret_value()}
     reader = ImapSource(
         source.host,
         source.username,
-        source.password.get_secret_value(),
+        **credential,
         port=source.port,
         folders=source.folders,
-        use_tls=source.tls,
+        use_tls=source.tls is not False,
+        use_starttls=source.tls == "starttls",
         connect_seconds=source.connect_timeout_seconds,
         read_seconds=source.timeout_seconds,
     )

@@ -195,3 +195,45 @@ def test_whatever_is_no_instant_is_refused_in_words(value: object) -> None:
         assert read_instant(value).tzinfo is not None
     except ValueError as error:
         assert "expected for instance" in str(error)
+
+
+MAILBOX = 'username: info@acme.example, password: "${ACME_MAIL}"'
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ("username: info@acme.example", "needs 'password' or 'oauth'"),
+        (MAILBOX + ", tls: sometimes", "tls"),
+        (MAILBOX + ", folders: []", "folders"),
+        (MAILBOX + ", oauth: {client_id: a, refresh_token: r}", "found both"),
+        (
+            "username: info@acme.example, oauth: {client_id: a, refresh_token: r}",
+            "needs 'token_url'",
+        ),
+    ],
+)
+def test_a_mailbox_that_cannot_be_opened_is_refused(path: Path, new: str, told: str) -> None:
+    assert MAILBOX in TEXT
+    path.write_text(TEXT.replace(MAILBOX, new), "utf-8")
+    assert told in refusal(path)
+
+
+def test_a_mailbox_s_tokens_come_from_its_provider_unless_told(path: Path) -> None:
+    right = "oauth: {client_id: a, refresh_token: r"
+    hosts = {
+        "imap.gmail.com": "https://oauth2.googleapis.com/token",
+        "outlook.office365.com": "https://login.microsoftonline.com/acme.example/oauth2/v2.0/token",
+    }
+    for host, url in hosts.items():
+        new = TEXT.replace("imap.acme.example", host).replace(
+            MAILBOX, f"username: info@acme.example, {right}}}, tls: starttls"
+        )
+        path.write_text(new)
+        source = load_settings(path, ENVIRONMENT).client("acme").sources[2]
+        assert source.type == "imap"
+        assert (source.token_url(), source.tls) == (url, "starttls")
+    path.write_text(new.replace(right, right + ", token_url: https://id.acme.example/token"))
+    source = load_settings(path, ENVIRONMENT).client("acme").sources[2]
+    assert source.type == "imap"
+    assert source.token_url() == "https://id.acme.example/token"
