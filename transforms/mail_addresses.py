@@ -177,6 +177,8 @@ def _address_in(text: str) -> str:
 
 def _name(raw: str, charset: str | None) -> str:
     text = raw.strip()
+    if not text:
+        return ""
     comment = re.fullmatch(r"\(((?:[^()\\]|\\.)*)\)", text)
     if comment:
         text = comment[1].strip()

@@ -49,7 +49,10 @@ def decode_text(raw: str, charset: str | None = None) -> str:
     Source: RFC 2047; words in the middle of text, with blanks inside or split in the middle of a letter are
     read too, as mail programs send them.
     """
-    return one_line(_decode_words(unfold(raw), charset))
+    text = unfold(raw)
+    if "=?" not in text and text.isascii():
+        return one_line(text)
+    return one_line(_decode_words(text, charset))
 
 
 def _decode_words(text: str, charset: str | None) -> str:

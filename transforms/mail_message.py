@@ -28,7 +28,7 @@ from transforms.mail_parts import MailAttachment, MailBody, read_body
 from transforms.model import RawRecord, Rejected, utc
 from transforms.outlook.convert import NotAMailError, convert, is_outlook
 from transforms.outlook.mapi import OutlookError
-from transforms.text import clean_text
+from transforms.text import clean_text, one_line
 from transforms.threads import MailHeaders
 
 FUTURE_TOLERANCE = timedelta(days=2)
@@ -215,7 +215,7 @@ def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str
         attachments=tuple(body.attachments),
         embedded=tuple(body.embedded),
         kind=kind,
-        kind_reason=kind_reason,
+        kind_reason=one_line(kind_reason)[:200],
         bounced_ids=bounced_ids(kind, body),
         warnings=tuple(dict.fromkeys([*warnings, *body.warnings])),
     )

@@ -268,7 +268,7 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
 def is_base64(data: bytes) -> bool:
     """Whether data labelled as base64 can be: text that was never encoded is full of other letters and blanks."""
     head = data[:4_000]
-    return 12 * len(_OUTSIDE_BASE64.findall(head)) <= len(_SPACE.sub(b"", head))
+    return 6 * len(_OUTSIDE_BASE64.findall(head)) <= len(_SPACE.sub(b"", head))
 
 
 def decode_uu(data: bytes) -> bytes:

@@ -33,6 +33,7 @@ _HIDDEN = re.compile(
     r"|(?<![\w-])(?:max-height|opacity)\s*:\s*0(?:\.0+)?(?:px|em|pt|%)?\s*(?:!\s*important\s*)?(?:[;\"']|$)",
     re.I,
 )
+_HIDES = re.compile(r"<[^<>]{0,2000}?\s(?:style\s*=|hidden[\s=>/])", re.I)
 _HIDDEN_ATTRIBUTE = re.compile(r"<[a-z][a-z0-9]*(?:\s[^<>]*?)?\shidden(?=[\s>=/])", re.I)
 _CELL_TAG = re.compile(r"</?t[dh]\b[^<>]*>", re.I)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.I)
@@ -79,10 +80,28 @@ def html_to_text(html: str) -> str:
     if len(html) > HTML_LIMIT or lines * len(stripped) > LAYOUT_LIMIT:
         return stripped
     try:
-        text = clean_text(get_text(_TAG.sub(_without_style, html)))
+        text = _laid_out(_TAG.sub(_without_style, html))
+        if not _holds(text, stripped) and _HIDES.search(html):
+            # Either the engine lost something, or most of the text is hidden, as it should be: see it unhidden.
+            shown = _laid_out(_TAG.sub(_without_hiding, html))
+            return text if _holds(shown, stripped) else stripped
     except (LxmlError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return stripped
-    return text if 2 * len(text.split()) >= len(stripped.split()) else stripped
+    return text if _holds(text, stripped) else stripped
+
+
+def _laid_out(html: str) -> str:
+    return clean_text(get_text(html))
+
+
+def _holds(text: str, stripped: str) -> bool:
+    """Whether a layout has at least half of the words."""
+    return 2 * len(text.split()) >= len(stripped.split())
+
+
+def _without_hiding(tag: re.Match[str]) -> str:
+    """A tag that hides nothing."""
+    return re.sub(r"(?i)\s(?:style|hidden)(?=[\s=>/])", " data-x", tag[0])
 
 
 def _without_style(tag: re.Match[str]) -> str:
