@@ -508,6 +508,9 @@ def test_gone_ticket_when_only_its_id_is_known_then_ends_with_its_history() -> N
             ("1001", "deleted", created, created),
             ("1002", "deleted", created + timedelta(minutes=1), NOW),
         ]
+        zendesk.faults.add("deleted_tickets", "status", status=403)
+        (plain,) = [r for p in source.fetch("tickets", ["1002"]) for r in p.records]
+        assert json.loads(plain.payload) == {"id": 1002, "status": "deleted"}
         ends = [c for c in batch.changes if c.new_value == "deleted"]
         assert {c.ticket_remote_id for c in ends} == {"1001", "1002"}
 
