@@ -3,35 +3,50 @@
 Belongs here: the inventory, fetching by id, the newest changes. Does not belong here: how the list is walked
 (`walk`), what is done about a difference (`pipelines`).
 
-What an inventory cannot tell: how many conversations a ticket has (no list counts them; `children` stays None), and
-what lies in the archive (no list has it: records that came from there say `is_unlisted` in their location).
+No list counts a ticket's conversations, and nothing says that each of them moves its ticket's `updated_at`. So those
+of tickets at work lately are counted one by one (two credits each); for older ones `children` stays None. What lies in
+the archive no list has: records that came from there say `is_unlisted` in their location.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from connectors.contract import Cursor, Hints, Listed, Page
 from connectors.freshdesk.api import PER_PAGE, FreshdeskApi, instant_of, text_of
 from connectors.freshdesk.passes import read_position, walk_tickets
 from connectors.freshdesk.tickets import gone, record_of
-from connectors.freshdesk.walk import list_tickets, row_of
+from connectors.freshdesk.walk import Row, list_tickets, row_of
+
+COUNTED_FOR = timedelta(days=7)
+"""Conversations are counted for tickets that changed so lately."""
 
 RECENT = timedelta(minutes=5)
 """How far back the first question for the newest changes goes."""
 
 
 def inventory(api: FreshdeskApi, start: datetime) -> Iterator[Sequence[Listed]]:
-    """Every ticket that the lists give, without includes (one credit for a hundred).
+    """Every ticket that the lists give, without includes (one credit for a hundred), lately changed ones counted.
 
     Spam and deleted ones come after the live ones; what moves between two lists while they are read comes twice,
     its later state last.
     """
     for stretch in walk_tickets(api, read_position(None, start), start, with_archive=False):
+        is_live = stretch.name == "live"
+        rows = [row for row in stretch.rows if row.remote_id is not None]
+        since = api.server_time - COUNTED_FOR
+        lately = [row for row in rows if is_live and row.updated_at and row.updated_at >= since]
+        counts = dict(zip(map(id, lately), api.each(partial(_comments, api), lately), strict=True))
         yield [
-            Listed(row.remote_id, stretch.name != "live", row.updated_at)
-            for row in stretch.rows
-            if row.remote_id is not None
+            Listed(str(row.remote_id), not is_live, row.updated_at, counts.get(id(row)))
+            for row in rows
         ]
+
+
+def _comments(api: FreshdeskApi, row: Row) -> int | None:
+    """How many comments a ticket has, the description among them; None where it is no longer there."""
+    told = api.children(str(row.remote_id), with_attachments=True).conversations
+    return None if told is None else 1 + len(told)
 
 
 def fetch(api: FreshdeskApi, remote_ids: Sequence[str]) -> Iterator[Page]:

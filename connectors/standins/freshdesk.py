@@ -318,6 +318,13 @@ class FreshdeskStandin(StandIn):
         with self.lock:
             return self.writes.customer_reply(ticket_id, body)
 
+    def quiet_note(self, ticket_id: int, body: str) -> None:
+        """Adds a note that does not move its ticket's `updated_at` (not documented, and reported)."""
+        with self.lock:
+            ticket = self.account.tickets[ticket_id]
+            said = self.writes.conversation_of(ticket, body, source=2, user_id=self.writes.agent_id)
+            self._keep("quiet_note", {"conversations": [{**said, "private": True}]})
+
     def _keep(self, kind: str, objects: Mapping[str, list[Any]]) -> None:
         self.account.apply(objects)
         self.ledger.append(kind, objects=objects)

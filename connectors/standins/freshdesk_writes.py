@@ -111,13 +111,13 @@ class FreshdeskWrites:
             if ticket is None or number == primary["id"]:
                 continue
             text = f"This ticket is closed and merged into ticket {primary['id']}"
-            told = self._conversation(ticket, text, source=2, user_id=self.agent_id)
+            told = self.conversation_of(ticket, text, source=2, user_id=self.agent_id)
             told["private"] = True
             self.account.set_status(ticket, 5)
             ticket["updated_at"] = told["created_at"]
             self._keep("merged_away", ticket, conversations=[told])
             text = f"Merged from ticket {number}: {ticket['subject']}"
-            told = self._conversation(primary, text, source=2, user_id=self.agent_id)
+            told = self.conversation_of(primary, text, source=2, user_id=self.agent_id)
             told["private"] = True
             primary["updated_at"] = told["created_at"]
             self._keep("merged_into", primary, conversations=[told])
@@ -151,7 +151,7 @@ class FreshdeskWrites:
         if ticket is None:
             raise KeyError(ticket_id)
         at = self.account.stamp()
-        said = self._conversation(ticket, body, source=0, user_id=ticket["requester_id"])
+        said = self.conversation_of(ticket, body, source=0, user_id=ticket["requester_id"])
         said["incoming"] = True
         if ticket["status"] in (3, 4, 5):
             self.account.set_status(ticket, 2)
@@ -173,7 +173,7 @@ class FreshdeskWrites:
         if author in self.account.agents and author != self.agent_id:
             text = "You are not authorized to perform this action on behalf of this user"
             return Response.json({"code": "invalid_user", "message": text}, 403)
-        said = self._conversation(ticket, body["body"], source=source, user_id=author)
+        said = self.conversation_of(ticket, body["body"], source=source, user_id=author)
         said["private"] = kind == "note" and body.get("private", True)
         said["incoming"] = bool(body.get("incoming", False))
         ticket["updated_at"] = said["created_at"]
@@ -184,9 +184,10 @@ class FreshdeskWrites:
         self._keep(kind, ticket, conversations=[said])
         return Response.json(said, 201)
 
-    def _conversation(
+    def conversation_of(
         self, ticket: Record, body: str, *, source: int, user_id: int | None
     ) -> Record:
+        """A new conversation of a ticket, not kept yet."""
         at = self.account.stamp()
         return {
             "id": self.account.next_id(),

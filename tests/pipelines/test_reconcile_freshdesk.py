@@ -124,3 +124,19 @@ def test_ticket_that_the_syncs_missed_is_fetched(
     figures, report = night(runtime, clock)
     assert figures == {"listed": 61, "here": 60, "missing": 1} and report.agrees
     assert stored(runtime, 61)[0]["subject"] == "late"
+
+
+def test_note_that_did_not_move_its_ticket_is_found_by_count(
+    runtime: Runtime, clock: Clock, freshdesk: FreshdeskStandin
+) -> None:
+    freshdesk.customer_reply(7, "and another thing")
+    night(runtime, clock)
+    freshdesk.quiet_note(7, "for us alone")
+    assert [one["body"] for one in stored(runtime, 7)[0]["conversations"]] == ["and another thing"]
+    figures, report = night(runtime, clock)
+    assert figures == {"listed": 60, "here": 60, "differing": 1} and report.agrees
+    assert len(stored(runtime, 7)[0]["conversations"]) == 2
+    calls = freshdesk.calls["ticket"]
+    assert night(runtime, clock)[0] == {"listed": 60, "here": 60}
+    # Only what was at work lately is counted.
+    assert freshdesk.calls["ticket"] - calls == 1
