@@ -106,13 +106,24 @@ def write_rules(path: Path, text: str, *, force: bool) -> None:
         if force:
             made.replace(path)
         else:
-            path.hardlink_to(made)
+            _place(made, path)
     except FileExistsError:
         raise SettingsError(
             f"{path} is there already and was left as it is; choose another --output, or --force to replace it"
         ) from None
     finally:
         made.unlink(missing_ok=True)
+
+
+def _place(made: Path, path: Path) -> None:
+    """Gives a finished file its name unless the name is taken; without hard links the name is taken first."""
+    try:
+        path.hardlink_to(made)
+    except FileExistsError:
+        raise
+    except OSError:
+        path.open("x").close()
+        made.replace(path)
 
 
 def _source(

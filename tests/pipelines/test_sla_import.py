@@ -148,6 +148,22 @@ def test_file_that_is_there_is_left_as_it_is_without_force(
     assert desk.new_files() == set()
 
 
+def test_disk_without_hard_links_gets_the_file_and_keeps_what_is_there(
+    tmp_path: Path, zendesk: ZendeskStandin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    desk = folder(tmp_path, zendesk)
+    assert desk.run("sla", "import", "zendesk").code == 0
+    assert desk.new_files() == {"sla-desk.yaml"}
+    desk.write({"sla-desk.yaml": "mine"})
+    assert desk.run("sla", "import", "zendesk").code == 2
+    assert (tmp_path / "sla-desk.yaml").read_text() == "mine"
+    assert desk.new_files() == set()
+
+
 def test_json_and_printing_write_no_file(tmp_path: Path, zendesk: ZendeskStandin) -> None:
     desk = folder(tmp_path, zendesk)
     ran = desk.run("sla", "import", "zendesk", "--output", "-")
