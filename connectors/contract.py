@@ -144,6 +144,9 @@ class Recounting(Protocol):
     and what it remembers with what is held here; what is missing is fetched.
     """
 
+    streams: Sequence[str]
+    """Its streams, as `Source` names them."""
+
     def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
         """Compares everything the source holds with what is here.
 
@@ -151,6 +154,22 @@ class Recounting(Protocol):
             stream: one of its streams.
             cursor: the stored one; the pages carry it on, exactly as those of `pull` do.
             held: remote ids of all records of the stream that are here and no tombstones.
+        """
+        ...
+
+
+@runtime_checkable
+class FileReading(Protocol):
+    """A source that keeps the files of its comments apart from the records that name them."""
+
+    def file(self, ticket_remote_id: str, remote_url: str) -> Iterator[bytes]:
+        """A file's bytes, in pieces, by the address that its record had (signatures left out).
+
+        The credential goes to the source's own host only; an address that has run out is asked for anew.
+
+        Raises:
+            NotFoundError: the file is not there any more.
+            ConnectorError: it could not be read now.
         """
         ...
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from connectors.contract import Listed, Reconcilable, Source
+from connectors.contract import Listed, Reconcilable, Recounting, Source
 from connectors.errors import ConnectorError
 from connectors.warehouse import inventory, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from pipelines.ingest import ingest_source, named, normalise
+from pipelines.recount import Recounted, recount_stream
 from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.wiring import sources_of, wire
@@ -147,6 +148,20 @@ def _reconcile_source(
 ) -> None:
     wired = wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
     source = wired.source
+    if isinstance(source, Recounting):
+        for stream in source.streams:
+            recounted = recount_stream(
+                runtime,
+                client_key,
+                settings.id,
+                source,
+                stream,
+                lambda stored, stream=stream: progress(settings.id, f"{stream} mended", stored),  # type: ignore[misc]
+            )
+            outcome.streams.append(_difference_of(stream, recounted))
+            outcome.calls += recounted.calls
+        normalise(runtime, client_key, settings.id, wired.transform, progress)
+        return
     if not isinstance(source, Reconcilable):
         outcome.is_comparable = False
         return
@@ -165,6 +180,26 @@ def _reconcile_source(
     normalise(runtime, client_key, settings.id, wired.transform, progress)
     for comparison in comparisons:
         comparison.count_again()
+
+
+def _difference_of(stream: str, found: Recounted) -> StreamDifference:
+    """A mailbox's recount in the figures of a comparison; mails that are gone there stay here and are told only."""
+    examples = [
+        f"{one.name}: {one.missing} of {one.listed} were not here"
+        for one in found.containers
+        if one.missing
+    ]
+    if found.gone:
+        examples.append(f"{len(found.gone)} are on the server no more; their records stay")
+    return StreamDifference(
+        stream,
+        listed=found.total("listed"),
+        here=found.here,
+        arrived=found.total("arrived"),
+        missing=found.total("missing"),
+        fetched=found.stored,
+        examples=examples,
+    )
 
 
 class _Comparison:

@@ -391,7 +391,9 @@ class FolderReading:
         """
         for attempt in range(TRIES):
             try:
-                if state is not None and self._session.open_folder != self.folder:
+                # Also after a look at this folder for another one's sake: it may have been renumbered by then.
+                wanted = (self.folder, state.uidvalidity) if state is not None else None
+                if state is not None and self._session.opened != wanted:
                     now = self._session.examine(self.folder)
                     if now.uidvalidity != state.uidvalidity:
                         raise _RenumberedError

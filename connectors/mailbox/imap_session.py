@@ -73,15 +73,15 @@ class ImapSession:
         self.address = f"{endpoint.host}:{endpoint.port}"
         self.calls = 0
         """Commands sent so far."""
-        self.open_folder: str | None = None
-        """The folder that the present connection has open."""
+        self.opened: tuple[str, int] | None = None
+        """Folder that the present connection has open, and the UIDVALIDITY under which it was opened."""
         self._endpoint, self._login = endpoint, login
         self._client: ImapLine | None = None
         self._can_resync = False
 
     def close(self) -> None:
         """Logs out politely where the line still stands."""
-        client, self._client, self.open_folder = self._client, None, None
+        client, self._client, self.opened = self._client, None, None
         if client is not None:
             self.calls += 1
             try:
@@ -92,7 +92,7 @@ class ImapSession:
 
     def drop(self) -> None:
         """Throws the connection away; the next call opens a new one."""
-        client, self._client, self.open_folder = self._client, None, None
+        client, self._client, self.opened = self._client, None, None
         if client is not None:
             with suppress(OSError):
                 client.shutdown()
@@ -125,7 +125,7 @@ class ImapSession:
             FolderMissingError: there is no such folder.
             FolderRefusedError: it cannot be opened.
         """
-        self.open_folder = None
+        self.opened = None
         what = f"opening folder {folder!r}"
         with self._speaking(what) as client:
             parameters = ""
@@ -146,7 +146,7 @@ class ImapSession:
                 if any(_is_name(folder, each.name) for each in client.folders()):
                     raise FolderRefusedError(message) from error
                 raise FolderMissingError(message) from error
-        self.open_folder = folder
+        self.opened = (folder, state.uidvalidity)
         return state
 
     def uids(self, first: int, last: int, state: FolderState) -> list[int]:
