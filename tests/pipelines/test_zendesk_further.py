@@ -1,12 +1,14 @@
 """Everything that Zendesk's further products say, from the stand-in to the warehouse and to `explain`."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
+from connectors.standins.faults import FaultKind
 from connectors.standins.zendesk import ZendeskStandin
 from connectors.standins.zendesk_product_sample import rich_account
 from connectors.standins.zendesk_sample import Clock
@@ -143,6 +145,42 @@ def test_again_and_rebuilt_all_is_the_same(engine: Engine, runtime: Runtime) -> 
     assert checksums(engine) == before
     rebuild_client(runtime, "acme")
     assert checksums(engine) == before
+
+
+def test_sync_when_cut_at_any_call_and_taken_up_again_then_ends_the_same(
+    new_engine: Callable[[], Engine],
+    zendesk: ZendeskStandin,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    """Calls all over a sync fail, those beside a page too; nothing is lost, nothing twice.
+
+    With DESKBRIDGE_EVERY_CALL=1 every one of them.
+    """
+    step = int(os.environ.get("DESKBRIDGE_EVERY_CALL", "3"))
+    kinds: tuple[FaultKind, ...] = ("drop_reply", "truncate")
+    path = tmp_path / "deskbridge.yaml"
+    text = CONFIGURATION.replace("status_map", "tries: 1\n        status_map")
+    path.write_text(text.format(url="sqlite:///unused.db", address=zendesk.base_url), "utf-8")
+    settings = load_settings(path)
+
+    def ingested(engine: Engine) -> bool:
+        return ingest_client(runtime_on(engine, settings, clock), "acme").errors == []
+
+    whole = new_engine()
+    assert ingested(whole)
+    expected = checksums(whole)
+    calls = sum(zendesk.calls.values())
+    assert calls >= 16
+    cut = 0
+    for number in range(1, calls, step):
+        engine = new_engine()
+        zendesk.faults.add("*", kinds[number % 2], after=number)
+        cut += not ingested(engine)
+        zendesk.faults.clear()
+        assert ingested(engine)
+        assert checksums(engine) == expected, number
+    assert cut == len(range(1, calls, step))
 
 
 def test_breach_that_the_vendor_withdraws_later_is_gone(
