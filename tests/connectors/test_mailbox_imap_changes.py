@@ -163,6 +163,14 @@ def test_flags_are_followed_where_the_server_counts_changes(
         assert standing(cursor)[2] == ("INBOX", 3, ())
 
 
+def test_flags_of_the_first_sight_are_in_the_location(peer: Peer) -> None:
+    peer.add(mail(1))
+    flag(peer, 1, ["\\Seen", "$Custom"])
+    (record,), cursor = pulled(peer.source())
+    assert record.location["flags"] == ["$Custom", "\\Seen"]
+    assert standing(cursor) == [("INBOX", 1, ("\\Seen",))]
+
+
 def test_standing_mails_name_the_start_of_the_record_id(standin: StandinPeer) -> None:
     standin.add(mail(1))
     records, cursor = pulled(standin.source())
