@@ -34,6 +34,9 @@ from transforms.threads import MailHeaders
 FUTURE_TOLERANCE = timedelta(days=2)
 """A Date this far behind the instant at which the mail arrived is not believed."""
 
+_FOLDER_DATA = "DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
+"""Subject of what UW IMAP, Dovecot and Alpine write into an mbox file as its first mail."""
+
 _HEADER_LINE = re.compile(rb"^[!-9;-~]{1,200}[ \t]*:", re.M)
 
 
@@ -153,6 +156,8 @@ def parse(record: RawRecord) -> ParsedMail | Rejected:
     except Exception as error:  # noqa: BLE001 - whatever the standard library trips over, the mail is kept
         warnings.append(f"body not understood ({type(error).__name__}), kept as plain text")
         message, body = _plainly(payload)
+    if message.get("Subject").startswith(_FOLDER_DATA):
+        return _rejected(record, "no mail: a mail server's notes on the folder")
     try:
         return _parsed(record, message, body, warnings)
     except Exception as error:  # noqa: BLE001 - the last guard: one mail never stops a run

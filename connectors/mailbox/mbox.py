@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from connectors.contract import CheckResult, Cursor, Page
 from connectors.errors import ConfigurationError, ConnectorError
-from connectors.mailbox.mbox_reader import VARIANTS, MboxMail, Variant, read_mails
+from connectors.mailbox.mbox_reader import VARIANTS, MboxMail, Variant, line_stream, read_mails
 from connectors.mailbox.pages import (
     PAGE_BYTES,
     PAGE_MAILS,
@@ -161,13 +161,13 @@ class MboxSource:
             seen.forget(container)
         states[container] = state
         with _open(path) as stream:
-            if state.number:
-                stream.seek(state.offset)
-            else:
-                _refuse_other_formats(path, stream.read(SAMPLE_BYTES))
-                stream.seek(0)
+            head = stream.read(SAMPLE_BYTES)
+            if not state.number:
+                _refuse_other_formats(path, head)
+            stream.seek(state.offset if state.number else 0)
             last_known = state.remote_id if state.number else None
-            for mail in read_mails(stream, start=state.offset, variant=self._variant):
+            lines = line_stream(stream, head)
+            for mail in read_mails(lines, start=state.offset, variant=self._variant):
                 if last_known and _is_same(mail, last_known):
                     last_known = None
                     continue
@@ -236,7 +236,7 @@ def _refuse_other_formats(path: Path, head: bytes) -> None:
         ConfigurationError: neither a separator, nor a header, nor blank.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    first = text.split(b"\n", 1)[0]
+    first = re.split(rb"[\r\n]", text, maxsplit=1)[0]
     if not text or first.startswith((b"From ", b">From ")):
         return
     if not _HEADER.match(first):

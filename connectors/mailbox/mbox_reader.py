@@ -18,12 +18,16 @@ Source: RFC 4155; qmail's mbox(5) (mboxrd); "Configuring Netscape Mail on Unix: 
 is Bad" (jwz).
 """
 
+import io
 import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from gzip import GzipFile
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 Variant = Literal["mboxo", "mboxrd", "mboxcl2"]
 
@@ -35,6 +39,7 @@ CONTENT_LENGTH_LIMIT = 128 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _HEADER = re.compile(rb"[!-9;-~]+[ \t]*:")
 _DATED = re.compile(rb"From .*\d\d:\d\d(?::\d\d)?.*\b(?:19|20)\d\d\b.*")
+_DATED_FIRST = re.compile(rb"From .*\b(?:19|20)\d\d\b.*\d\d:\d\d.*")
 _LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 _DASH = re.compile(rb"From - ?")
 _SHORT = re.compile(rb"From [^ \t]*[ \t]*")
@@ -82,6 +87,11 @@ def read_mails(
     after_blank = in_header = True
     length: int | None = None
     while line := lines.next():
+        if line[:1] == b"\x00" and line.lstrip(b"\x00")[:5] == b"From ":
+            # A hole that a crashed server or disk left in front of a separator.
+            hole = len(line) - len(line.lstrip(b"\x00"))
+            body.append(line[:hole] + b"\n")
+            line, after_blank = line[hole:], True
         if line[:5] == b"From " and _is_separator(line, lines.peek(0), after_blank=after_blank):
             start_of_line = lines.position - len(line)
             yield from _mail(body, envelope, offset, start_of_line, variant)
@@ -99,6 +109,32 @@ def read_mails(
         elif (match := _CONTENT_LENGTH.fullmatch(line)) is not None:
             length = int(match[1])
     yield from _mail(body, envelope, offset, lines.position, variant)
+
+
+class CarriageReturns(io.RawIOBase):
+    """A stream whose lines end with CR alone, as old Macs wrote them, with LF instead: offsets stay the same."""
+
+    def __init__(self, stream: BinaryIO | GzipFile) -> None:
+        """Takes the stream, which stays the caller's to close."""
+        self._stream = stream
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: "Buffer") -> int:
+        """Fills the buffer."""
+        view = memoryview(buffer).cast("B")
+        data = self._stream.read(len(view)).replace(b"\r", b"\n")
+        view[: len(data)] = data
+        return len(data)
+
+
+def line_stream(stream: BinaryIO | GzipFile, head: bytes) -> BinaryIO | GzipFile:
+    """The stream itself, or with its line ends made readable where its head has none but CR."""
+    if b"\n" in head or b"\r" not in head:
+        return stream
+    return io.BufferedReader(CarriageReturns(stream))  # type: ignore[return-value]
 
 
 def _mail(
@@ -122,7 +158,7 @@ def _is_separator(line: bytes, following: bytes, *, after_blank: bool) -> bool:
         return after_blank and not following.strip() and bool(_DATED.fullmatch(text))
     if _DATED.fullmatch(text) or _DASH.fullmatch(text):
         return True
-    return after_blank and bool(_SHORT.fullmatch(text))
+    return after_blank and bool(_SHORT.fullmatch(text) or _DATED_FIRST.fullmatch(text))
 
 
 def _envelope(line: bytes) -> str:

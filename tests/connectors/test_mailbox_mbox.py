@@ -244,10 +244,35 @@ def test_a_damaged_gzip_gives_what_can_be_read_and_then_says_so(tmp_path: Path) 
     assert found[-1].payload == mail(99)
 
 
+def test_a_mailbox_of_an_old_mac_is_read_and_continued(tmp_path: Path) -> None:
+    path = tmp_path / "mac.mbox"
+    path.write_bytes(box(mail(1), mail(2)).replace(b"\n", b"\r"))
+    records, cursor = pulled(MboxSource(path, page_mails=1))
+    assert [record.payload for record in records] == [mail(1), mail(2)]
+    with path.open("ab") as out:
+        out.write(box(mail(3)).replace(b"\n", b"\r"))
+    assert [record.payload for record in pulled(MboxSource(path), cursor)[0]] == [mail(3)]
+
+
+def test_a_hole_of_nulls_hides_no_mail() -> None:
+    holed = box(mail(1)) + b"\x00" * 500 + box(mail(2))
+    assert [payload.rstrip(b"\x00\n") for payload in payloads(holed)] == [
+        mail(1).rstrip(b"\n"),
+        mail(2).rstrip(b"\n"),
+    ]
+
+
+def test_a_separator_with_the_year_first() -> None:
+    dated = b"From ada@x.example 2026-03-02T10:00:00Z\n"
+    assert payloads(dated + mail(1) + b"\n" + dated + mail(2)) == [mail(1), mail(2)]
+    prose = mail(1, "text\nFrom 2026-03-02 10:00 on\nWhat: all is new")
+    assert payloads(box(prose)) == [prose]
+
+
 def test_no_file_and_other_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no mbox file matches"):
         pulled(MboxSource(tmp_path / "*.mbox"))
-    (tmp_path / "a.mbox").write_bytes(b"PK\x03\x04" + os.urandom(100))
+    (tmp_path / "a.mbox").write_bytes(b"PK\x03\x04: " + os.urandom(100))
     with pytest.raises(ConfigurationError, match="is no mbox file"):
         pulled(MboxSource(tmp_path / "a.mbox"))
     assert not MboxSource(tmp_path / "a.mbox").check().works

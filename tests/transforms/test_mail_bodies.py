@@ -11,7 +11,7 @@ import pytest
 
 from transforms.mail import ParsedMail, parse
 from transforms.mail_embedded import signed_content
-from transforms.model import RawRecord
+from transforms.model import RawRecord, Rejected
 
 HEAD = "Subject: s\nFrom: a@x.example\nDate: Mon, 2 Mar 2026 10:00:00 +0000\n"
 
@@ -277,6 +277,13 @@ def test_hidden_html_is_not_shown() -> None:
         '<img src="cid:1" alt=""></p><table><tr><td>a</td><td>b</td></tr></table>'
     )
     assert mail.text.split() == ["Hello", "there", "a", "b"]
+
+
+def test_what_mail_servers_keep_in_a_folder_is_no_mail() -> None:
+    subject = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+    notes = parse(RawRecord("mails", "m", (subject + "X-IMAP: 1 2\n\nx").encode()))
+    assert isinstance(notes, Rejected)
+    assert notes.reason == "no mail: a mail server's notes on the folder"
 
 
 NOTICE = '{"notificationType":"Bounce","mail":{"headers":[{"name":"Message-ID","value":"<sent@x.example>"}]}}'
