@@ -118,7 +118,7 @@ class OAuthCredential(AuthBase):
         self._now, self._sleep = wall_clock, sleep
         self._lock = threading.RLock()
         self._token: StoredToken | None = None
-        self._unsaved: StoredToken | None = None
+        self._unsaved: tuple[StoredToken, str] | None = None
         self._refused: str | None = None
 
     def __call__(self, request: Any) -> Any:
@@ -137,7 +137,7 @@ class OAuthCredential(AuthBase):
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is known now, for redaction."""
         known = [self._seed, self._endpoint.client_secret, self._refused or ""]
-        for one in (self._token, self._unsaved):
+        for one in (self._token, self._unsaved[0] if self._unsaved else None):
             if one is not None:
                 known += [one.access_token, one.refresh_token or ""]
         return tuple(secret for secret in dict.fromkeys(known) if len(secret) > 3)
@@ -151,7 +151,7 @@ class OAuthCredential(AuthBase):
         """
         with self._lock:
             if self._unsaved is not None:
-                self._keep_unsaved(self._unsaved)
+                self._keep(*self._unsaved)
             if self._token is None or not self._is_usable(self._token):
                 self._token = self._renewed()
             return self._token.access_token
@@ -176,8 +176,8 @@ class OAuthCredential(AuthBase):
 
     def _renewed(self) -> StoredToken:
         """The store's pair where it is good, else a new one; while another worker refreshes, its outcome."""
-        patience = timedelta(seconds=2 * LEASE_SECONDS)
         started = self._now()
+        waited = 0.0
         owner = (
             f"{socket.gethostname()}, process {os.getpid()}, begun {started:%Y-%m-%d %H:%M:%S} UTC"
         )
@@ -190,12 +190,13 @@ class OAuthCredential(AuthBase):
             turn = self._store.begin(self._key, owner, now, now + timedelta(seconds=LEASE_SECONDS))
             if turn.is_ours:
                 return self._refreshed(owner, turn.abandoned_by)
-            if now - started > patience:
+            if waited > 2 * LEASE_SECONDS:
                 raise UnavailableError(
-                    f"{self.label}: other workers have been refreshing the access token for "
-                    f"{patience.seconds} s without an outcome; the next run tries again"
+                    f"{self.label}: other workers have been refreshing the access token for {waited:.0f} s without "
+                    "an outcome; the next run tries again"
                 )
             self._sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
 
     def _refreshed(self, owner: str, abandoned_by: str | None) -> StoredToken:
         """A pair given out under the lease; the lease left behind says how it went."""
@@ -220,8 +221,7 @@ class OAuthCredential(AuthBase):
             self._store.abandon(self._key, owner, self._now())
             raise
         fresh = self._pair(granted, before)
-        self._unsaved = fresh
-        self._keep_unsaved(fresh, owner)
+        self._keep(fresh, owner)
         return fresh
 
     def _pair(self, granted: Granted, before: str | None) -> StoredToken:
@@ -235,8 +235,9 @@ class OAuthCredential(AuthBase):
             rotated_at=now,
         )
 
-    def _keep_unsaved(self, token: StoredToken, owner: str = "") -> None:
+    def _keep(self, token: StoredToken, owner: str) -> None:
         """Stores a pair before anybody uses it; where that fails it waits here for the next call."""
+        self._unsaved = (token, owner)
         try:
             self._store.finish(self._key, owner, token)
         except ConnectorError as error:

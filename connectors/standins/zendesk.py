@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from connectors.standins.oauth import TokenDesk
 from connectors.standins.server import (
     Allowance,
     RateLimit,
@@ -76,6 +77,7 @@ class ZendeskStandin(StandIn):
         strangers_are_anonymous: a wrong token gets 200 and the anonymous user from `/users/me`, not 401.
         is_packed: keeps tickets and events as bytes, for accounts of a hundred thousand tickets; the data set's
             lists of them may be generators then.
+        oauth: gives out tokens at `/oauth/tokens`, which are accepted beside the API token.
         port: 0 takes a free one.
     """
 
@@ -98,12 +100,14 @@ class ZendeskStandin(StandIn):
         has_large_metric_pages: bool = True,
         strangers_are_anonymous: bool = False,
         is_packed: bool = False,
+        oauth: TokenDesk | None = None,
         port: int = 0,
     ) -> None:
         """Loads the data set and what the folder's ledger adds to it."""
         super().__init__(folder=folder, now=now, time_scale=time_scale, port=port)
         self.email = email
         self.token = token
+        self.oauth = oauth
         self.has_ratings = has_ratings
         self.strangers_are_anonymous = strangers_are_anonymous
         self.settings: dict[str, Any] = {
@@ -191,6 +195,7 @@ class ZendeskStandin(StandIn):
         number = r"(?P<id>\d+)"
         ticket = rf"/api/v2/tickets/{number}(?:\.json)?"
         return [
+            *([self.oauth.route()] if self.oauth else []),
             get("users_export", "incremental/users/cursor", self._users_export),
             get("organizations_export", "incremental/organizations", partial(reads.time_export, "organizations", state.organizations)),
             get("tickets_export", "incremental/tickets/cursor", partial(reads.cursor_export, "tickets", state.tickets)),
@@ -237,7 +242,10 @@ class ZendeskStandin(StandIn):
         """Jobs go on, then credentials, then limits, then permissions."""
         self.writes.advance_jobs()
         self._headers = {}
-        if request.basic_auth() != (f"{self.email}/token", self.token):
+        if route.name == "oauth_token":
+            return None
+        by_oauth = self.oauth is not None and self.oauth.accepts(request.bearer())
+        if not by_oauth and request.basic_auth() != (f"{self.email}/token", self.token):
             is_stranger = request.basic_auth() is None or self.strangers_are_anonymous
             if route.name == "me" and is_stranger:
                 return Response.json(

@@ -78,7 +78,10 @@ def _lease_of(credential: str) -> str:
 def _insert_lease(connection: Connection, name: str, owner: str, until: datetime) -> bool:
     kind = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = kind.insert(lease).values(name=name, owner=owner, lease_until=until)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount > 0
+    # Without the option SQLAlchemy forgets the row count of an INSERT on PostgreSQL.
+    counted = {"preserve_rowcount": True}
+    done = connection.execute(statement.on_conflict_do_nothing(), execution_options=counted)
+    return done.rowcount > 0
 
 
 def _delete_lease(connection: Connection, credential: str, owner: str) -> None:
