@@ -30,7 +30,8 @@ class FurtherStream:
 
 
 REFERENCES: Mapping[str, FurtherStream] = {
-    "custom_statuses": FurtherStream("api/v2/custom_statuses.json", "list"),
+    # Given in one piece; its documents know no paging.
+    "custom_statuses": FurtherStream("api/v2/custom_statuses.json", "list", {"page[size]": None}),
     "ticket_fields": FurtherStream("api/v2/ticket_fields.json", "list"),
     "ticket_forms": FurtherStream("api/v2/ticket_forms.json", "list"),
     "brands": FurtherStream("api/v2/brands.json", "list"),

@@ -184,6 +184,12 @@ def test_suspended_ticket_when_forgotten_by_the_vendor_then_is_no_deletion() -> 
         assert pulled(source, "suspended_tickets", cursor)[0] == []
 
 
+def test_small_lists_are_read_whole_inactive_rows_too() -> None:
+    with opened(Clock()) as (_zendesk, source):
+        found = {name: pulled(source, name)[0] for name in ("custom_statuses", "ticket_fields")}
+        assert found == {"custom_statuses": ["701", "702", "703"], "ticket_fields": ["801", "802"]}
+
+
 def test_users_carry_their_identities() -> None:
     with opened(Clock()) as (_zendesk, source):
         (page,) = source.pull("users", None)
