@@ -109,7 +109,7 @@ def normalise(
     Args:
         records: stream → latest raw records: those of `TICKET_STREAMS` that belong to the tickets, and those of
             `REFERENCE_STREAMS` (at least the ones referenced); a stream that was not pulled may be missing.
-        status_map: source status or custom status's label (lower case) → canonical status; adds to and overrides
+        status_map: source status or custom status's label → canonical status; adds to and overrides
             the built-in words.
         priority_map: the same for priorities.
         base_url: the account's address, for links to the agent's view; may be empty.
@@ -119,12 +119,13 @@ def normalise(
     Returns:
         A batch; records that could not be understood are in its `rejected`, the rest of their ticket stays.
     """
+    own_words = _folded(status_map)
     reading = Reading(
-        statuses={**STATUS_WORDS, **(status_map or {})},
-        priorities={**PRIORITY_WORDS, **(priority_map or {})},
+        statuses={**STATUS_WORDS, **own_words},
+        priorities={**PRIORITY_WORDS, **_folded(priority_map)},
         base_url=base_url.rstrip("/"),
         bridge_user_ids=frozenset(map(str, bridge_user_ids)),
-        own_words=status_map or {},
+        own_words=own_words,
         time_zones=time_zones or {},
     )
     read_names(reading, records)
@@ -155,6 +156,11 @@ def normalise(
             ticket_id, "history before ticket", "events came, the ticket's row did not yet"
         )
     return reading.batch
+
+
+def _folded(words: Mapping[str, str] | None) -> dict[str, str]:
+    """Configured words as they are looked up: people write labels as their helpdesk shows them."""
+    return {word.strip().lower(): meaning for word, meaning in (words or {}).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ clients:
         email: ops@acme.example
         token: made-up-token
         time_scale: 1000
-        status_map: {{waiting for parts: on_hold}}
+        status_map: {{Waiting for parts: on_hold}}
     sla: [standard.yaml]
 """
 

@@ -163,7 +163,7 @@ def test_custom_status_when_nothing_is_configured_then_its_category_counts(batch
 
 
 def test_custom_status_when_configured_then_status_and_its_history_follow_the_label() -> None:
-    made = normalise(records_of(rich_account()), status_map={"waiting for parts": "on_hold"})
+    made = normalise(records_of(rich_account()), status_map={"Waiting for Parts ": "on_hold"})
     one = ticket_of(made, "1001")
     assert (one.status, one.source_status) == ("on_hold", "Waiting for parts")
     history = [
