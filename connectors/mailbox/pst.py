@@ -5,7 +5,8 @@ says (`transforms.outlook`).
 
 A file is read in the order of its items' numbers. An unchanged file is not read again; a changed one is read from its
 start, and its mails come under the ids that they had: a mail's identity is what it says, not whether it was read or
-flagged since. Items that nobody sent (contacts, tasks, appointments, drafts) are left out and counted in the cursor.
+flagged since. Items that nobody sent (contacts, tasks, appointments, drafts) and junk are left out and counted in the
+cursor.
 """
 
 import glob
@@ -87,7 +88,7 @@ class PstSource:
         Args:
             paths: files or patterns; relative ones count from the working folder.
             folders: only these, with those below them: ends of their paths, `Inbox` or `Inbox/2024`; none named takes
-                all but drafts and the outbox.
+                all but drafts, junk and the outbox.
             is_mail_class: which classes of items (`IPM.Note`, `IPM.Contact`) are mails; the others are left out.
             page_mails: most mails in a page.
             page_bytes: most bytes in a page, a single larger mail apart.
@@ -201,8 +202,8 @@ class PstSource:
             "number": found.node.nid,
         }
         if not self._is_wanted(found, reader):
-            is_unsent = found.node.parent in reader.unsent_folders
-            state.leave_out("in a folder of drafts" if is_unsent else "in other folders")
+            aside = None if self._wanted else reader.set_aside.get(found.node.parent)
+            state.leave_out(f"in the folder of {aside}" if aside else "in other folders")
             return None
         try:
             message_class = reader.message_class(found.node)
@@ -219,7 +220,7 @@ class PstSource:
 
     def _is_wanted(self, found: Found, reader: PstReader) -> bool:
         if not self._wanted:
-            return found.node.parent not in reader.unsent_folders
+            return found.node.parent not in reader.set_aside
         path = f"{found.folder.casefold()}/"
         return any(f"/{wanted}/" in path for wanted in self._wanted)
 

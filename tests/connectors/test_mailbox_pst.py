@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,9 +146,13 @@ def test_hidden_blocks_come_back(data: bytes, block_id: int) -> None:
 
 def test_what_was_not_sent_is_left_out_and_counted(tmp_path: Path) -> None:
     builder = PstBuilder()
-    entry = bytes(20) + struct.pack("<I", DRAFTS)
-    builder.folder(ROOT, "", ROOT, {0x36D7: entry})
+    junk = 0x9002
+    entries = [bytes(20) + struct.pack("<I", nid) for nid in (DRAFTS, junk)]
+    others = struct.pack("<I5I", 5, 24, 24, 24, 24, 24) + entries[1]
+    builder.folder(ROOT, "", ROOT, {0x36D7: entries[0], 0x36D8: (0x1102, others)})
     builder.folder(DRAFTS, "Entwürfe", ROOT)
+    builder.folder(junk, "Junk-E-Mail", ROOT)
+    builder.add(Mail(note("Winner")), junk)
     builder.add(Mail(note("Sent")))
     builder.add(Mail(note("Not yet")), DRAFTS)
     builder.add(Mail(note("Ada", t001A="IPM.Contact")))
@@ -156,8 +161,16 @@ def test_what_was_not_sent_is_left_out_and_counted(tmp_path: Path) -> None:
     pages = pulled(write(tmp_path, builder))
     assert [mail.subject for mail in mails(pages)] == ["Sent", "Invitation"]
     (state,) = pages[-1].cursor["files"].values()
-    assert state["left_out"] == {"in a folder of drafts": 1, "IPM.Contact": 1, "IPM.Task": 1}
+    assert state["left_out"] == {
+        "in the folder of drafts": 1,
+        "in the folder of junk": 1,
+        "IPM.Contact": 1,
+        "IPM.Task": 1,
+    }
     assert state["given"] == 2
+    assert [
+        m.subject for m in mails(pulled(tmp_path / "archive.pst", folders=["Junk-E-Mail"]))
+    ] == ["Winner"]
 
 
 def test_only_the_named_folders_are_read(tmp_path: Path) -> None:
@@ -341,3 +354,26 @@ def test_a_tree_that_runs_in_a_circle_ends(tmp_path: Path) -> None:
     (tmp_path / "archive.pst").write_bytes(content)
     with pytest.raises(ConfigurationError, match="met twice"):
         pulled(tmp_path / "archive.pst")
+
+
+def test_memory_is_that_of_a_page(tmp_path: Path) -> None:
+    builder = PstBuilder()
+    for number in range(300):
+        builder.add(
+            Mail(
+                note(f"Mail {number}"),
+                files=[File({0x3707: "a.bin"}, bytes([number % 256]) * 60_000)],
+            )
+        )
+    path = write(tmp_path, builder)
+    del builder
+    tracemalloc.start()
+    try:
+        count = sum(
+            len(page.records) for page in PstSource(path, page_bytes=500_000).pull("mails", None)
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 300
+    assert peak < 3_000_000

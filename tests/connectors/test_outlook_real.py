@@ -152,7 +152,7 @@ def read_all(copy: bytes, told: Counter[str]) -> None:
     except PstError:
         told["files refused"] += 1
         return
-    assert reader.unsent_folders is not None
+    assert reader.set_aside is not None
     for found in reader.mails():
         try:
             item = reader.item(found.node)

@@ -9,6 +9,7 @@ Source: [MS-PST] §2.3.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from connectors.mailbox.outlook.pst_blocks import Node, PstError, PstFile
 
@@ -160,6 +161,15 @@ def _value(heap: Heap, kind: int, raw: bytes) -> bytes:
     if kind in INLINE_SIZES:
         return raw[: INLINE_SIZES[kind]]
     return heap.get_any(int.from_bytes(raw, "little"))
+
+
+def several(raw: bytes) -> list[bytes] | None:
+    """The values of a property of several: their number, where each begins, and they themselves; None if broken."""
+    count = int.from_bytes(raw[:4], "little")
+    if len(raw) < 4 or count > (len(raw) - 4) // 4:
+        return None
+    starts = [*struct.unpack_from(f"<{count}I", raw, 4), len(raw)]
+    return [raw[begin:end] for begin, end in pairwise(starts)]
 
 
 def read_rows(heap: Heap) -> Iterator[Read]:

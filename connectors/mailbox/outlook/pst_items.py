@@ -22,6 +22,7 @@ from connectors.mailbox.outlook.pst_heap import (
     Value,
     read_properties,
     read_rows,
+    several,
 )
 
 MESSAGE_CLASS = 0x001A
@@ -34,7 +35,9 @@ MAX_DEPTH = 20
 
 _FOLDER, _MAIL, _ATTACHMENT = 0x02, 0x04, 0x05
 _STORE, _ROOT_FOLDER, _NAMES, _RECIPIENTS = 0x21, 0x122, 0x61, 0x692
-_DRAFTS_ENTRY, _OUTBOX_ENTRY = 0x36D7, 0x35E2
+_ASIDE = {"drafts": 0x36D7, "outbox": 0x35E2}
+_OTHER_ENTRIES, _JUNK = 0x36D8, 4
+"""Entry ids of further folders, and which of them is that of junk. Source: [MS-OXOSFLD] §2.2.4."""
 _EMBEDDED = 5
 _MAPI = bytes.fromhex("2803020000000000c000000000000046")
 _PUBLIC_STRINGS = bytes.fromhex("2903020000000000c000000000000046")
@@ -100,24 +103,23 @@ class PstReader:
         return {nid: _path(nid, parents, names) for nid in parents}
 
     @cached_property
-    def unsent_folders(self) -> frozenset[int]:
-        """Nodes of the folders of drafts and of the outbox, whatever they are called: what lies there was not sent."""
-        found = set()
-        for nid in (
-            _STORE,
-            _ROOT_FOLDER,
-            *(nid for nid, path in self.folders.items() if path.count("/") == 2),
-        ):
+    def set_aside(self) -> dict[int, str]:
+        """Folders of what was not sent or not wanted, whatever they are called: node → `drafts`, `outbox`, `junk`."""
+        found: dict[int, str] = {}
+        inboxes = (nid for nid, path in self.folders.items() if path.count("/") == 2)
+        for nid in (_STORE, _ROOT_FOLDER, *inboxes):
             try:
                 self.file.begin_item()
                 values = read_properties(Heap(self.file, self.file.node(nid))).values
             except PstError:
                 continue
-            for tag in (_DRAFTS_ENTRY, _OUTBOX_ENTRY):
-                entry = values.get(tag, Value(0, b"")).raw
+            entries = {name: values.get(tag, Value(0, b"")).raw for name, tag in _ASIDE.items()}
+            others = several(values.get(_OTHER_ENTRIES, Value(0, b"")).raw) or []
+            entries["junk"] = others[_JUNK] if len(others) > _JUNK else b""
+            for name, entry in entries.items():
                 if len(entry) >= 24:
-                    found.add(int.from_bytes(entry[20:24], "little"))
-        return frozenset(found)
+                    found[int.from_bytes(entry[20:24], "little")] = name
+        return found
 
     def mails(self, behind: int = 0) -> Iterator[Found]:
         """Nodes of items of all folders, by ascending number from `behind` on."""

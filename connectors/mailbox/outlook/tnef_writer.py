@@ -12,11 +12,10 @@ Source: [MS-OXTNEF].
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
 
 import numpy as np
 
-from connectors.mailbox.outlook.pst_heap import FIXED_SIZES, MULTIPLE, OBJECT, Value
+from connectors.mailbox.outlook.pst_heap import FIXED_SIZES, MULTIPLE, OBJECT, Value, several
 from connectors.mailbox.outlook.pst_items import (
     ATTACH_DATA,
     STRING8,
@@ -159,19 +158,10 @@ def _content(value: Value) -> bytes | None:
         size = _SIZES[base]
         parts = [value.raw[at : at + size] for at in range(0, len(value.raw) - size + 1, size)]
         return struct.pack("<I", len(parts)) + b"".join(map(_padded, parts))
-    several = _several(value.raw) if base in _VARIABLE else None
-    if several is None:
+    values = several(value.raw) if base in _VARIABLE else None
+    if values is None:
         return None
-    return struct.pack("<I", len(several)) + b"".join(_sized(base, each) for each in several)
-
-
-def _several(raw: bytes) -> list[bytes] | None:
-    """The values of a property of several: their number, where each begins, and they themselves."""
-    count = int.from_bytes(raw[:4], "little")
-    if len(raw) < 4 or count > (len(raw) - 4) // 4:
-        return None
-    starts = [*struct.unpack_from(f"<{count}I", raw, 4), len(raw)]
-    return [raw[begin:end] for begin, end in pairwise(starts)]
+    return struct.pack("<I", len(values)) + b"".join(_sized(base, each) for each in values)
 
 
 def _sized(base: int, raw: bytes) -> bytes:
