@@ -209,7 +209,8 @@ class MailFilesSettings(MailSettings):
     type: Literal["mbox", "maildir", "eml", "msg", "pst"]
     path: str
     folders: tuple[str, ...] = ()
-    """PST only: the folders to read, with those below them (`Inbox`, `Inbox/2024`); none named takes all."""
+    """PST only: the folders to read, with those below them (`Inbox`, `Inbox/2024`); none named takes all but drafts, junk
+    and the outbox."""
 
     def model_post_init(self, _context: Any) -> None:
         """Refuses folders where they would be passed over."""
