@@ -15,6 +15,7 @@ import dagster as dg
 
 from pipelines import materialisations as shown
 from pipelines.announce import announce_report, is_live
+from pipelines.attachments import fetch_files
 from pipelines.ingest import ingest_client
 from pipelines.migrate import migrate_client
 from pipelines.problems import quarantined
@@ -132,6 +133,28 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
             report = reconcile_client(runtime, context.partition_key)
         return shown.source_comparison(report)
 
+    @dg.asset(
+        deps=["tickets"],
+        partitions_def=clients,
+        group_name="unified",
+        owners=OWNERS,
+        kinds={"file"},
+        description="Files of helpdesks' comments, by the sha256 of their content, for clients that want them.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "every_file_stored",
+                asset="attachment_files",
+                description="Every file that the source still has lies in the store. Runbook: files-missing.md",
+            )
+        ],
+    )
+    def attachment_files(
+        context: dg.AssetExecutionContext, deskbridge: DeskbridgeResource
+    ) -> dg.MaterializeResult:
+        with deskbridge.runtime() as runtime:
+            report = fetch_files(runtime, context.partition_key)
+        return shown.attachment_files(report)
+
     @dg.multi_asset(
         specs=[
             dg.AssetSpec(
@@ -243,7 +266,15 @@ def build_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]
             }
         return shown.migration_ledger(closed)
 
-    return [*sources, ingest, source_comparison, tick, compliance_workbook, migration_ledger]
+    return [
+        *sources,
+        ingest,
+        source_comparison,
+        attachment_files,
+        tick,
+        compliance_workbook,
+        migration_ledger,
+    ]
 
 
 def _sources(settings: Settings) -> list[dg.AssetSpec]:

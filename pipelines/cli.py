@@ -42,7 +42,7 @@ from pipelines.cli_options import (
 )
 from pipelines.cli_problems import messages_app, quarantine
 from pipelines.cli_sla import sla_app
-from pipelines.cli_sources import reconcile, watch
+from pipelines.cli_sources import attachments, reconcile, watch
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -277,6 +277,7 @@ def tick(
 
 app.command()(watch)
 app.command()(reconcile)
+app.command()(attachments)
 
 
 @app.command()
@@ -352,7 +353,10 @@ app.command()(checksum)
 @app.command()
 def run(
     job: Annotated[
-        str, typer.Argument(help="sync, reconcile, sla_tick, compliance_report, migration or purge_runs.")
+        str,
+        typer.Argument(
+            help="sync, reconcile, attachments, sla_tick, compliance_report, migration or purge_runs."
+        ),
     ],
     config: Config = None,
     client: Client = None,

@@ -91,6 +91,67 @@ def _rows(report: "Reconciled") -> list[dict[str, Any]]:
     return rows
 
 
+def attachments(
+    config: Config = None,
+    client: Client = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="One source only; may be repeated.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fetch the files that hang on helpdesks' comments.
+
+    Those that were not fetched before, into the client's store. Exit code 1 where a source could not be read.
+    """
+    from pipelines.attachments import FilesReport, fetch_files
+    from pipelines.runtime import opened
+
+    def one(client_key: str) -> FilesReport:
+        with terminal.reporter() as progress:
+            return fetch_files(runtime, client_key, source or (), progress)
+
+    with opened(config) as runtime:
+        clients = clients_of(runtime.settings, client)
+        if client is None:
+            fetching = [key for key in clients if runtime.settings.client(key).attachments.fetch]
+            clients = fetching or clients
+        reports, code = each_client(clients, one)
+    rows = [
+        {
+            "client": report.client_key,
+            "source": each.source_key,
+            "stored": each.stored,
+            "known": each.known,
+            "megabytes": round(each.size_bytes / 1_000_000, 1),
+            "gone": each.gone,
+            "later": each.later,
+            "error": None if each.error is None else str(each.error),
+        }
+        for report in reports
+        for each in report.sources
+    ]
+    if json:
+        totals = {report.client_key: report.counts for report in reports}
+        terminal.as_json({"sources": rows, "attachments": totals})
+    elif reports:
+        names = ["stored", "known", "megabytes", "gone", "later"]
+        terminal.table(
+            "",
+            ["client", "source", *(f"{name}#" for name in names)],
+            [[str(row[name]) for name in ("client", "source", *names)] for row in rows],
+        )
+        for report in reports:
+            said = ", ".join(
+                f"{count} {name.replace('_', ' ')}" for name, count in report.counts.items()
+            )
+            terminal.say(f"{report.client_key}: attachments in all: {said}")
+    for report in reports:
+        for error in report.errors:
+            code = max(code, FAILED)
+            terminal.fail(str(error))
+    leave(code)
+
+
 def watch(
     config: Config = None,
     client: Client = None,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from migrations.plan import DECISIONS
 from migrations.reconcile import Reconciliation
+from pipelines.attachments import FilesReport
 from pipelines.ingest import IngestReport
 from pipelines.problems import Quarantined
 from pipelines.reconcile import Reconciled
@@ -126,6 +127,37 @@ def source_comparison(report: Reconciled) -> dg.MaterializeResult:
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"records": lost, "examples": _listed(examples)},
             ),
+        ],
+    )
+
+
+def attachment_files(report: FilesReport) -> dg.MaterializeResult:
+    """Files and bytes by source, and how many are stored, waiting or gone."""
+    waiting = report.counts.get("waiting", 0)
+    return dg.MaterializeResult(
+        asset_key="attachment_files",
+        metadata={
+            "dagster/row_count": sum(one.stored for one in report.sources),
+            **report.counts,
+            "sources": _table(
+                ("source", "stored", "known content", "bytes", "gone", "later"),
+                [
+                    (one.source_key, one.stored, one.known, one.size_bytes, one.gone, one.later)
+                    for one in report.sources
+                ],
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_file_stored",
+                asset_key="attachment_files",
+                passed=not report.errors and waiting == 0,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "waiting": waiting,
+                    "errors": _listed([str(error) for error in report.errors]),
+                },
+            )
         ],
     )
 

@@ -36,6 +36,12 @@ reconcile = dg.define_asset_job(
     tags={JOB_TAG: "reconcile"},
     description="Compare what a client's sources hold with what is here; fetch and mark what differs.",
 )
+attachments = dg.define_asset_job(
+    "attachments",
+    selection=["attachment_files"],
+    tags={JOB_TAG: "attachments"},
+    description="Fetch the files of helpdesks' comments that were not fetched before.",
+)
 sla_tick = dg.define_asset_job(
     "sla_tick",
     selection=_TICK,
@@ -55,7 +61,7 @@ migration = dg.define_asset_job(
     description="Plan, move, verify and reconcile a client's configured moves; run again it goes on.",
 )
 
-JOBS = [sync, reconcile, sla_tick, compliance_report, migration, purge_runs]
+JOBS = [sync, reconcile, attachments, sla_tick, compliance_report, migration, purge_runs]
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -146,9 +152,22 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         busy = _clients_of_unfinished(context, "reconcile")
         yield from (_request(context, "reconcile", key) for key in clients if key not in busy)
 
+    @dg.schedule(
+        cron_schedule="40 * * * *",
+        job=attachments,
+        default_status=status,
+        description="New files, for the clients that want them.",
+    )
+    def every_hour(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        busy = _clients_of_unfinished(context, "attachments")
+        for key in clients:
+            if settings.client(key).attachments.fetch and key not in busy:
+                yield _request(context, "attachments", key)
+
     return [
         every_five_minutes,
         early_mornings,
+        every_hour,
         every_minute,
         monday_mornings,
         first_of_the_month,

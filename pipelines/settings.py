@@ -273,6 +273,17 @@ class ReportSettings(Strict):
     target_pct: float = Field(default=90.0, gt=0, le=100)
 
 
+class AttachmentSettings(Strict):
+    """Whether the files of helpdesks' comments are fetched, and where they lie. Mails carry theirs themselves."""
+
+    fetch: bool = False
+    """Fetch files too: they may be most of what an account holds."""
+    store: str = "attachments"
+    """A folder, relative to this file, or an object store's URL, such as s3://bucket/prefix (by fsspec)."""
+    largest_mb: int = Field(default=100, ge=1, le=1_000)
+    """A larger file stays at its source, with that reason."""
+
+
 class ExclusionSettings(Strict):
     """A named rule that leaves mails out of a migration; a mail must fit every condition given."""
 
@@ -309,6 +320,7 @@ class ClientSettings(Strict):
     """Who is on call: the shipped example by name, or a path."""
     notify: tuple[AnyNotifier, ...] = ()
     reports: ReportSettings = Field(default_factory=ReportSettings)
+    attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     migrations: tuple[MigrationSettings, ...] = ()
 
 

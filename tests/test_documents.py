@@ -95,7 +95,7 @@ def test_every_alert_has_its_page(tmp_path: Path) -> None:
         for asset in build_assets(load_settings(config))
         for spec in getattr(asset, "check_specs", ())
     ]
-    assert len(described) == 7
+    assert len(described) == 8
     for text in described:
         (page,) = re.findall(r"Runbook: (\S+\.md)", text)
         assert page in pages

@@ -11,6 +11,7 @@ from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.freshdesk import articles
 from connectors.freshdesk.api import FreshdeskApi
+from connectors.freshdesk.files import Files
 from connectors.freshdesk.limits import ACCOUNT, endpoint_class, limits_of
 from connectors.freshdesk.lists import (
     DATED_LISTS,
@@ -88,6 +89,7 @@ class FreshdeskSource:
             **session_options,
         )
         self._api = FreshdeskApi(self.session, now)
+        self._files = Files(self._api)
         self._solutions = articles.Solutions(self._api, now)
         self._start = start.astimezone(UTC)
         self._with_archive = with_archive
@@ -139,6 +141,10 @@ class FreshdeskSource:
             ConnectorError: the list was not given.
         """
         return newest(self._api, cursor, self._now())
+
+    def file(self, ticket_remote_id: str, remote_url: str) -> Iterator[bytes]:
+        """A file of a ticket (`contract.FileReading`)."""
+        return self._files.read(ticket_remote_id, remote_url)
 
     def check(self) -> CheckResult:
         """Asks for one ticket."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, exists, func, or_, select, update
 
-from connectors.warehouse import watermarks
+from connectors.warehouse import files, watermarks
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     agent,
@@ -75,8 +75,11 @@ def write_tickets(
     changed = upsert(connection, ticket, rows["ticket"])
     for table in _OF_TICKET:
         keep = ("recorded_at",) if table is ticket_change else ()
+        its_rows = rows[table.name]
+        if table is attachment:
+            its_rows = files.with_digests(connection, its_rows)
         changed += replace_children(
-            connection, table, "ticket_key", ticket_keys, rows[table.name], keep=keep
+            connection, table, "ticket_key", ticket_keys, its_rows, keep=keep
         )
     return changed + upsert(connection, ticket_link, rows["ticket_link"])
 

@@ -319,6 +319,21 @@ attachment = Table(
     Index(None, "ticket_key"),
 )
 
+attachment_content = Table(
+    "attachment_content",
+    metadata,
+    _key("attachment_key"),
+    _text("client_key", required=True),
+    _text("sha256"),
+    _number("size_bytes"),
+    _text("failure"),
+    Column("attempts", Integer, nullable=False),
+    _at("next_at"),
+    _at("fetched_at"),
+    Index(None, "client_key", "next_at"),
+)
+"""What was fetched of the attachments that lie at the source: the content's name in the store, or why not yet."""
+
 satisfaction_rating = Table(
     "satisfaction_rating",
     metadata,
@@ -632,6 +647,7 @@ OPERATIONAL: dict[str, frozenset[str]] = {
             "provider_id",
         }
     ),
+    "attachment_content": frozenset({"attempts", "next_at", "fetched_at"}),
     "inbound_event": frozenset({"received_at", "applied_at"}),
     "report_issue": frozenset({"issued_at"}),
     "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}),

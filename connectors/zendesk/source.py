@@ -29,6 +29,7 @@ from connectors.zendesk.beside import ByList, ByTicket
 from connectors.zendesk.by_id import ById, fresh_tickets, listed
 from connectors.zendesk.companions import Companions, UsersWalker
 from connectors.zendesk.events import version_key
+from connectors.zendesk.files import file_of
 from connectors.zendesk.further import FurtherStreams
 from connectors.zendesk.pages import (
     FRESH_SECONDS,
@@ -228,6 +229,10 @@ class ZendeskSource:
             ConnectorError: as the call fails.
         """
         return self._by_id.newest(cursor)
+
+    def file(self, ticket_remote_id: str, remote_url: str) -> Iterator[bytes]:
+        """A file of a comment (`contract.FileReading`)."""
+        return file_of(self.session, remote_url)
 
     def check(self) -> CheckResult:
         """Asks who the token acts for, and whether that login may export."""

@@ -85,6 +85,7 @@ def test_definitions_load_and_fit_together(config: Path) -> None:
     assert {job.name for job in JOBS} == {
         "sync",
         "reconcile",
+        "attachments",
         "sla_tick",
         "compliance_report",
         "migration",
@@ -133,6 +134,7 @@ def test_schedules_are_armed_unless_the_clock_stands_still(tmp_path: Path) -> No
     [
         ("every_five_minutes", ["north", "south"]),
         ("early_mornings", ["north", "south"]),
+        ("every_hour", []),
         ("every_minute", [None]),
         ("monday_mornings", ["north", "south"]),
         ("first_of_the_month", ["north", "south"]),
@@ -154,6 +156,7 @@ def test_no_schedule_is_left_out_above(config: Path) -> None:
     assert {one.name for one in definitions.schedules or []} == {  # type: ignore[union-attr]
         "every_five_minutes",
         "early_mornings",
+        "every_hour",
         "every_minute",
         "monday_mornings",
         "first_of_the_month",
