@@ -24,7 +24,7 @@ _MERGE_SHARE = 0.005
 _FOREIGN_SHARE = 0.02
 _KEPT_WINDOWS = 1.5
 _MANY_ENTRIES = 64
-_UNKNOWN_SHARE = 50.0
+_UNKNOWN_SHARE = 10.0
 """Calls that a worker takes at once where no limit is known."""
 
 Result = TypeVar("Result")
@@ -141,7 +141,8 @@ class BudgetState:
 
     def exchange(self, ask: Ask) -> Given:
         """Takes in what a worker brings and gives it as many calls as fit."""
-        self.limit = ask.limit if self.told_limit is None else self.told_limit
+        # A worker that has not heard of the limit yet must not undo what another one knows.
+        self.limit = self.told_limit or ask.limit or self.limit
         self._settle(ask)
         if ask.told is not None:
             self._learn(ask.told, ask.window)

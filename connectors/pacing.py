@@ -210,7 +210,9 @@ class Pacer:
             return budget.blocked_until
         cost = self._cost(budget, endpoint_class)
         block = budget.block
-        if block is not None and block.left >= cost and now <= block.until:
+        # A block from before the limit was known may be larger than the limit.
+        is_blind = budget.limit is None and self.limit_of(budget.endpoint_class).calls is not None
+        if block is not None and block.left >= cost and now <= block.until and not is_blind:
             return now
         return self._fetch(budget, cost, now)
 

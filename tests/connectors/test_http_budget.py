@@ -50,6 +50,13 @@ def test_a_window_that_began_anew_is_used_though_we_counted_otherwise() -> None:
     assert state.exchange(ask(21.0, told=fresh)).count == 1
 
 
+def test_a_worker_that_knows_no_limit_yet_keeps_to_what_another_knows() -> None:
+    state = BudgetState()
+    assert sum(state.exchange(ask(n / 10, limit=10)).count for n in range(9)) == 9
+    assert state.exchange(ask(1.0, block="blind", limit=None)).count == 1
+    assert state.exchange(ask(1.1, limit=None)).count == 0
+
+
 def test_a_block_that_comes_back_unused_costs_nothing() -> None:
     state = BudgetState()
     block = state.exchange(ask(0.0, limit=100, share=0.5))
