@@ -7,7 +7,7 @@ Belongs here: asking for a ticket again to get the address that is good now. Doe
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.errors import NotFoundError
+from connectors.errors import NotFoundError, UnavailableError
 from connectors.freshdesk.api import FreshdeskApi
 from connectors.freshdesk.links import without_signatures
 
@@ -25,6 +25,7 @@ class Files:
 
         Raises:
             NotFoundError: the ticket or the file is not there any more.
+            UnavailableError: the file's host does not give it now.
         """
         session = self._api.session
         ticket_id, addresses = self._asked
@@ -37,6 +38,11 @@ class Files:
                 f"{session.label}: ticket {ticket_remote_id} has no file {remote_url[:120]!r} any more"
             )
         response = session.request("GET", signed)
+        if response.status_code in (401, 403) and not session.is_own(signed):
+            # The file's host says so of an address, not of our credential: it was never shown any.
+            raise UnavailableError(
+                f"{session.label}: ticket {ticket_remote_id}: the host of {remote_url[:120]!r} refuses the file"
+            )
         session.check_status(response)
         yield response.content
 
