@@ -7,7 +7,7 @@ KILLS ?= 20
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-crash real-data test test-fast lint format dev wheel-check clean
+.PHONY: help demo demo-crash real-data test faults bench mail-cases lint format dev wheel-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,24 @@ real-data: $(STAMP) ## run two real data sets (DESKBRIDGE_SHARED_DATA) from file
 
 test: $(STAMP) ## every check, on SQLite and PostgreSQL
 	@$(BIN)/pytest -q -n 2 --dist loadfile
+
+faults: $(STAMP) ## the long soaks: every fault, a live writer, 100 kills, the limits (about half an hour)
+	@DESKBRIDGE_SOAK_SECONDS=20 DESKBRIDGE_SOAK_TICKETS=2500 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_zendesk_soak.py
+	@DESKBRIDGE_SOAK_TICKETS=35000 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_freshdesk_soak.py
+	@DESKBRIDGE_SOAK_SECONDS=15 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_imap_soak.py
+	@DESKBRIDGE_KILLS=100 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_killed_sync.py
+	@DESKBRIDGE_LIMIT_WINDOWS=6 DESKBRIDGE_LIMIT_SCALE=30 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_limits.py
+	@$(BIN)/pytest -q -s --timeout 1800 tests/faults/test_refused.py tests/faults/test_full_disk.py
+
+bench: $(STAMP) ## calls, speed beside another connector, memory; installs that connector into .bench/ (minutes)
+	@DESKBRIDGE_CALLS_ZENDESK_TICKETS=100000 $(BIN)/pytest -q -s --timeout 1800 tests/bench/test_zendesk_calls.py tests/bench/test_freshdesk_calls.py
+	@$(BIN)/python -m tests.bench.speed zendesk
+	@$(BIN)/python -m tests.bench.speed freshdesk --tickets 1000
+	@$(BIN)/python -m tests.bench.memory
+
+mail-cases: $(STAMP) ## read the real mails and Outlook files (DESKBRIDGE_SHARED_DATA) and compare with what others read
+	@$(BIN)/python -m tests.mail_cases
+	@$(BIN)/python -m tests.outlook_cases
 
 lint: $(STAMP) ## style, types, the arrows between the rooms
 	@$(BIN)/ruff check .

@@ -37,9 +37,6 @@ from connectors.http import Policy
 from connectors.token_endpoint import Granted, TokenEndpoint
 from connectors.token_store import MemoryTokenStore, StoredToken, TokenStore
 
-GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
-"""Source: Google Identity, "Using OAuth 2.0 for Web Server Applications"."""
-
 TOKEN_POLICY = Policy(tries=3, deadline_seconds=60, wait_cap_seconds=30, read_timeout_seconds=30)
 """Patience with a token endpoint: well below the lease, so that nobody takes over from a worker that still waits."""
 
@@ -48,14 +45,6 @@ LEASE_SECONDS = 120
 
 _MARGIN_SECONDS = 60.0
 _POLL_SECONDS = 0.2
-
-
-def microsoft_token_url(tenant: str) -> str:
-    """The token endpoint of a Microsoft tenant (its id, its domain, or `common`).
-
-    Source: Microsoft identity platform, "OAuth 2.0 authorization code flow" and "client credentials flow".
-    """
-    return f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
 
 
 class OAuthCredential(AuthBase):

@@ -32,9 +32,10 @@ def reconcile(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Compare what the sources hold with what is here; fetch and mark what differs.
+    """Compare the sources with what is here, mend what differs.
 
-    Syncs first. Exit code 1 where a source could not be compared or something still differs.
+    Syncs first; fetches what is missing here and marks what vanished there. Exit code 1 where a source could
+    not be compared or something still differs.
     """
     from pipelines.reconcile import reconcile_client
     from pipelines.runtime import opened
@@ -161,10 +162,10 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="One round, then end.")] = False,
     json: Json = False,
 ) -> None:
-    """Fetch fresh tickets every few seconds and tick, until stopped.
+    """Fetch fresh tickets every few seconds, and tick.
 
-    For what cannot wait for the scheduled sync, which stays the record. Safe beside Dagster's jobs. Rounds that
-    did nothing print nothing.
+    Until stopped. For what cannot wait for the scheduled sync, which stays the record. Safe beside Dagster's
+    jobs. Rounds that did nothing print nothing.
     """
     from pipelines.runtime import opened
     from pipelines.watch import Watch

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.oauth import GOOGLE_TOKEN_URL, microsoft_token_url
+from connectors.oauth_addresses import GOOGLE_TOKEN_URL, microsoft_token_url
 from pipelines.settings_values import (
     HttpUrl,
     Instant,
