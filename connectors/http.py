@@ -35,6 +35,7 @@ from connectors.http_policy import (
     place_of,
     refusal,
 )
+from connectors.json_text import parsed
 from connectors.network_faults import reason_of, tls_fault
 from connectors.pacing import Budget, Limits, Pacer, Started
 from connectors.redaction import guard_logs, redact
@@ -203,7 +204,7 @@ class PolicySession(requests.Session):
             UnavailableError: the body is not JSON (a proxy's page, a cut answer).
         """
         try:
-            return response.json()
+            return _json_in(response)
         except ValueError as error:
             kind = (
                 response.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -403,6 +404,14 @@ def _credential_key(base_url: str, auth: Any) -> str:
     host = urlsplit(base_url).netloc.lower()
     digest = hashlib.sha256(f"{host}\n{named}".encode()).hexdigest()
     return f"{host} {digest[:32]}"
+
+
+def _json_in(response: requests.Response) -> Any:
+    """Read from the bytes, several times faster; what is no UTF-8 is read by the charset that the answer names."""
+    try:
+        return parsed(response.content)
+    except ValueError:
+        return response.json()
 
 
 def _bearer_of(response: requests.Response) -> str | None:

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from transforms.model import RawRecord
+
+_LONG_NUMBER = b"0" * 19
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 
 
 class UnreadableError(ValueError):
@@ -28,12 +33,22 @@ def object_of(record: RawRecord) -> dict[str, Any]:
         UnreadableError: not JSON, or not an object.
     """
     try:
-        body = json.loads(record.payload)
+        body = _json_of(record.payload)
     except (ValueError, RecursionError) as error:
         raise UnreadableError("not JSON", str(error)) from None
     if not isinstance(body, dict):
         raise UnreadableError("not an object", type(body).__name__)
     return body
+
+
+def _json_of(payload: bytes) -> Any:
+    """By orjson where it agrees with the standard library: it makes floating point of numbers beyond 64 bits."""
+    if _LONG_NUMBER not in payload.translate(_DIGITS_AS_ZERO):
+        try:
+            return orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            pass
+    return json.loads(payload)
 
 
 def id_of(body: Mapping[str, Any], name: str) -> str | None:

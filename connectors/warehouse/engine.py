@@ -89,6 +89,8 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
+        # 32 MB: a page of records alone exceeds the default of 4 MB, which made each commit copy the log back.
+        "wal_autocheckpoint=8000",
         "foreign_keys=ON",
         "temp_store=MEMORY",
     ):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, func, select, update
 from connectors.contract import Page
 from connectors.errors import TransientError
 from connectors.json_text import parsed
-from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
+from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
 from connectors.warehouse.tables import raw_record, sync_cursor
 from connectors.warehouse.types import canonical_parsed, safe_text
 from transforms.model import RawRecord
@@ -226,7 +226,7 @@ def latest_records(
     column = raw_record.c.ticket_remote_id if remote_ids is None else raw_record.c.remote_id
     wanted = ticket_remote_ids if remote_ids is None else remote_ids
     for chunk in chunks(dict.fromkeys(wanted or ()), KEYS_PER_QUERY):
-        yield from _read(connection, newest.where(column.in_(chunk)))
+        yield from _read(connection, newest.where(one_of(connection, column, chunk)))
 
 
 def changed_since(

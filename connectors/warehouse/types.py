@@ -22,6 +22,8 @@ _UNSAFE_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 def safe_text(text: str) -> str:
     """Text that both databases can hold: NUL and lone surrogates become U+FFFD (ARCHITECTURE §4)."""
+    if text.isascii():
+        return text.replace("\x00", "\ufffd")
     return _UNSAFE_TEXT.sub("\ufffd", text) if _UNSAFE_TEXT.search(text) else text
 
 
@@ -41,6 +43,8 @@ def safe_json(value: Any) -> Any:
 
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted names, no blanks, UTF-8 letters as they are."""
+    if not value and isinstance(value, dict | list | tuple):
+        return "{}" if isinstance(value, dict) else "[]"
     return json.dumps(safe_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
