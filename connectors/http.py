@@ -82,6 +82,8 @@ class PolicySession(requests.Session):
         account_class: the class whose limit every other class counts against too.
         budgets: where budgets live; give the same one to all that share a credential. Of this session when left out.
         time_scale: documented seconds that pass in a real one; 1 but for a stand-in.
+        amend: puts a vendor's odd answer, read whole, into the standard form before it is judged (Gmail tells a limit
+            as 403, and the time to wait in a sentence).
         clock, sleep, wall_clock: monotonic seconds, sleeper and aware UTC now (replaced in tests).
 
     Raises, from `request`: `RateLimitedError` when the wait would go beyond the policy's cap or deadline,
@@ -103,6 +105,7 @@ class PolicySession(requests.Session):
         account_class: str | None = None,
         budgets: BudgetStore | None = None,
         time_scale: float = 1.0,
+        amend: Callable[[requests.Response], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -119,6 +122,7 @@ class PolicySession(requests.Session):
         self.verify = authorities()
         self._own_auth = auth
         self._secrets = (*secrets, *_basic_secrets(auth))
+        self._amend = amend
         self._classify = classify or (lambda _method, _path: "default")
         self._clock = clock
         self._sleep = sleep
@@ -252,6 +256,8 @@ class PolicySession(requests.Session):
                 read_body(response, self.policy.body_cap_bytes, lambda: self._clock() >= deadline)
                 if method == "GET" and is_cut_json(response):
                     raise CutBodyError(f"JSON that ends after {len(response.content)} bytes")
+                if self._amend is not None:
+                    self._amend(response)
             return response, None
         except requests.exceptions.SSLError as error:
             raise ConfigurationError(
