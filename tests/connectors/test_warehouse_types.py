@@ -11,7 +11,11 @@ texts = st.text(alphabet=st.characters(), max_size=20) | st.sampled_from(
     ["\x00", "a\ud800b", "\\u0000", "\\\x00"]
 )
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=20,
 )
