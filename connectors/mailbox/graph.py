@@ -1,0 +1,435 @@
+"""A Microsoft 365 mailbox as a source, over Microsoft Graph: each folder's changes, and the bytes of every new mail.
+
+Belongs here: the order in which folders are read, the cursor, what happens when the vendor forgets its state. Does not
+belong here: calls (`graph_api`), folders' names (`graph_folders`), fetching and pages (`by_id`).
+
+Every request asks for immutable ids, so a mail keeps its id when it is moved. That has a price: a mail that was moved
+out of a folder and back is told as removed and never again, and one that was moved in may not be told at all. So the
+folder's own count is compared with what is known: where they differ otherwise than before, the folder is listed.
+
+Source: Microsoft Graph, "Get incremental changes to messages in a folder"; microsoftgraph/microsoft-graph-docs-contrib
+issue 72 (immutable ids and moves).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from connectors.contract import CheckResult, ContainerCount, Cursor, Page, Recount
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    CursorExpiredError,
+    NotFoundError,
+    UnavailableError,
+)
+from connectors.http import PolicySession
+from connectors.mailbox.by_id import Fetcher, Handed, KnownMails, Wanted
+from connectors.mailbox.graph_api import GraphApi, rows_of
+from connectors.mailbox.graph_folders import Folder, choose, walk
+from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller, digest_start_of
+from transforms.model import RawRecord
+
+DEFAULT_FOLDERS = ("Inbox", "Sent Items")
+
+DRAFT = "draft"
+"""Why drafts are left out: nobody sent them."""
+
+
+ROUNDS = 3
+"""How often a folder's changes are begun in one pull, where the vendor forgets its state in the middle."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a folder's changes were read."""
+
+    path: str
+    link: str | None = None
+    """Where to go on, as the vendor gave it; None: from the start."""
+    is_full: bool = False
+    """A round from the start is under way or was the last one: the folder has to be listed after it."""
+    surplus: int = 0
+    """By how much the server counts more items than its list of mails has (other items, drafts)."""
+
+
+class GraphSource:
+    """Mails of one Microsoft 365 mailbox, folder by folder."""
+
+    streams: Sequence[str] = (STREAM,)
+    volatile_fields: Mapping[str, Sequence[str]] = {}
+
+    def __init__(
+        self,
+        session: PolicySession,
+        user: str,
+        *,
+        folders: Sequence[str] = DEFAULT_FOLDERS,
+        page_mails: int = PAGE_MAILS,
+        page_bytes: int = PAGE_BYTES,
+    ) -> None:
+        """Keeps the settings; nothing is called yet.
+
+        Args:
+            session: of `graph_api.open_session`.
+            user: the mailbox's address or id.
+            folders: see `graph_folders.choose`.
+            page_mails: most mails in a page.
+            page_bytes: most bytes in a page, a single larger mail apart.
+
+        Raises:
+            ConfigurationError: no folder is named, or one twice.
+        """
+        if not folders or len(set(folders)) != len(folders):
+            raise ConfigurationError(
+                f"{session.label}: folders must be named, each once: {folders!r}"
+            )
+        self.session = session
+        self._api = GraphApi(session, user, page_mails)
+        self._wanted = tuple(folders)
+        self._page_mails, self._page_bytes = page_mails, page_bytes
+
+    def close(self) -> None:
+        """Closes the session's connections."""
+        self.session.close()
+
+    def check(self) -> CheckResult:
+        """Finds each folder; says how many items they hold."""
+        try:
+            chosen = choose(self._api, self._wanted)
+            if chosen.missing:
+                raise self.missing_error(chosen.missing, {})
+        except ConnectorError as error:
+            return CheckResult(self.session.label, False, str(error))
+        counts = ", ".join(f"{folder.path}: {folder.total}" for folder in chosen.folders)
+        return CheckResult(self.session.label, True, f"mails in {counts}")
+
+    def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        """Pages of mails; see `connectors.contract.Source`.
+
+        A folder that is missing leaves the others alone: they are read to their end, its own place stays as it was,
+        and then the error is raised.
+
+        Raises:
+            AuthError: the credential is refused, or may not read this mailbox.
+            ConfigurationError: a folder or the mailbox does not exist.
+            UnavailableError, RateLimitedError: Graph cannot be used now; pages given before stay valid.
+        """
+        work = self._begin(cursor)
+        folders = work.open_folders()
+        yield from work.retry_owed()
+        for folder in folders:
+            yield from work.follow(folder)
+        for folder in folders:
+            yield from work.settle_count(folder)
+        yield from work.last_page()
+
+    def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
+        """Lists every folder and compares it with what is remembered and held; see `contract.Recounting`."""
+        found = Recount(iter(()))
+        found.pages = self._recounted(cursor, held, found)
+        return found
+
+    def _recounted(
+        self, cursor: Cursor | None, held: Collection[str], found: Recount
+    ) -> Iterator[Page]:
+        work = self._begin(cursor)
+        work.known.lose({start[0] for start in map(digest_start_of, held) if start is not None})
+        folders = work.open_folders()
+        yield from work.retry_owed()
+        for folder in folders:
+            before = set(work.known.seen.keys(folder.id))
+            yield from work.follow(folder)
+            arrived = set(work.known.seen.keys(folder.id)) - before
+            yield from work.compare(folder, before, arrived, found)
+        yield from work.last_page(found, held)
+
+    def missing_error(
+        self, missing: Sequence[str], places: Mapping[str, _Place]
+    ) -> ConfigurationError:
+        """Which folders are not there, what there is instead, and what they may be called now."""
+        tree = list(walk(self._api))
+        lost = {name.casefold() for name in missing}
+        renamed = [
+            f"{places[folder.id].path!r} is now {folder.path!r}"
+            for folder in tree
+            if folder.id in places
+            and places[folder.id].path.casefold() in lost
+            and folder.path.casefold() not in lost
+        ]
+        hint = f" (it looks as if {' and '.join(renamed)})" if renamed else ""
+        names = sorted(folder.path for folder in tree if not folder.is_hidden)
+        return ConfigurationError(
+            f"{self.session.label}: there is {' and '.join(f'no folder {one!r}' for one in missing)}{hint}; there "
+            f"are: {', '.join(names) or 'none'}. What was read of it stays; name the right folder in 'folders'"
+        )
+
+    def _begin(self, cursor: Cursor | None) -> "_Work":
+        filler = PageFiller(self._page_mails, self._page_bytes)
+        return _Work(self, self._api, self._wanted, cursor, filler)
+
+
+class _Work:
+    """One pull or recount: the cursor as it moves, and what went wrong with single folders."""
+
+    def __init__(
+        self,
+        source: GraphSource,
+        api: GraphApi,
+        wanted: Sequence[str],
+        cursor: Cursor | None,
+        filler: PageFiller,
+    ) -> None:
+        self.known = KnownMails(cursor)
+        self.places = {
+            folder_id: _Place(**place)
+            for folder_id, place in dict(cursor or {}).get("folders", {}).items()
+        }
+        self._source, self._api, self._wanted = source, api, wanted
+        self._session = source.session
+        self._filler = filler
+        self._fetcher = Fetcher(
+            self.known, self._hand_over, self._is_up, self._still_there, filler, self._session.label
+        )
+        self._troubles: list[str] = []
+        self._calls_told = self._session.calls
+        self._waited_told = self._session.seconds_waited
+        self._listed: dict[str, set[int]] = {}
+
+    def open_folders(self) -> list[Folder]:
+        """The folders to be read; missing ones are noted, and folders no longer read are left.
+
+        Raises:
+            ConfigurationError: not one of them is there.
+        """
+        chosen = choose(self._api, self._wanted)
+        if chosen.missing:
+            error = self._source.missing_error(chosen.missing, self.places)
+            if not chosen.folders:
+                raise error
+            self._troubles.append(str(error))
+        else:
+            kept = {folder.id for folder in chosen.folders}
+            self.known.leave_all_but(kept)
+            self.places = {one: place for one, place in self.places.items() if one in kept}
+        for folder in chosen.folders:
+            self.places.setdefault(folder.id, _Place(folder.path)).path = folder.path
+        return chosen.folders
+
+    def retry_owed(self) -> Iterator[Page]:
+        """Asks again for mails that could not be handed over."""
+        paths = {one: place.path for one, place in self.places.items()}
+        owed = [
+            Wanted(container, one, {"folder": paths.get(container, ""), "message_id": one})
+            for one, container in self.known.owed.items()
+        ]
+        yield from self._fetched(owed)
+        yield from self._rest()
+
+    def follow(self, folder: Folder) -> Iterator[Page]:
+        """A folder's changes since its place; from the start where that is no longer known."""
+        try:
+            for _ in range(ROUNDS):
+                try:
+                    yield from self._round(folder)
+                    return
+                except CursorExpiredError as error:
+                    expired = error
+                    self._start_again(folder)
+        except NotFoundError:
+            self._vanished(folder)
+            return
+        raise UnavailableError(
+            f"{expired}; {ROUNDS} rounds were begun in vain, the next run tries again"
+        )
+
+    def settle_count(self, folder: Folder) -> Iterator[Page]:
+        """Lists a folder whose count is not what it should be, or that was begun again."""
+        place = self.places[folder.id]
+        if place.link is None:
+            return  # it vanished while it was read
+        try:
+            if place.is_full or self._is_off(folder, folder.total):
+                # Mails that came since the folder was counted are no difference: it is counted again.
+                total = _total_of(self._api.folder(folder.id))
+                if place.is_full or self._is_off(folder, total):
+                    yield from self._take_listing(folder, self._listing(folder), total)
+        except NotFoundError:
+            self._vanished(folder)
+
+    def compare(
+        self, folder: Folder, before: set[int], arrived: set[int], found: Recount
+    ) -> Iterator[Page]:
+        """Lists a folder, counts what is found, and fetches what is missing."""
+        try:
+            total = _total_of(self._api.folder(folder.id))
+            rows = self._listing(folder)
+        except NotFoundError:
+            self._vanished(folder)
+            return
+        listed = {self.known.key_of(str(row["id"])) for row in rows}
+        missing = sum(not self.known.is_remembered(key) for key in listed)
+        found.containers.append(
+            ContainerCount(
+                name=folder.path,
+                listed=len(listed),
+                known=len(listed - arrived) - missing,
+                missing=missing,
+                arrived=len(arrived & listed),
+                vanished=len(before - listed),
+            )
+        )
+        yield from self._take_listing(folder, rows, total)
+
+    def _is_off(self, folder: Folder, total: int) -> bool:
+        owed = sum(container == folder.id for container in self.known.owed.values())
+        known = len(self.known.seen.keys(folder.id)) + owed
+        return total - known != self.places[folder.id].surplus
+
+    def _vanished(self, folder: Folder) -> None:
+        self._troubles.append(
+            f"{self._session.label}: the folder {folder.path!r} vanished while it was read; what was read of it stays"
+        )
+
+    def _listing(self, folder: Folder) -> list[dict[str, Any]]:
+        """All mails of a folder as rows, drafts left out."""
+        return [row for row in self._api.message_rows(folder.id) if not row.get("isDraft")]
+
+    def _take_listing(
+        self, folder: Folder, rows: Sequence[Mapping[str, Any]], total: int
+    ) -> Iterator[Page]:
+        """Settles what is in a folder by its list: fetches what is not known, leaves what is not there."""
+        listed = {self.known.key_of(str(row["id"])) for row in rows}
+        self.known.leave(folder.id, set(self.known.seen.keys(folder.id)) - listed)
+        there = {str(row["id"]) for row in rows}
+        self._pay(folder, [one for one in self.known.owed if one not in there])
+        yield from self._fetched(self._unknown(folder, rows))
+        place = self.places[folder.id]
+        place.surplus, place.is_full = total - len(listed), False
+        yield from self._rest()
+
+    def _pay(self, folder: Folder, message_ids: Sequence[str]) -> None:
+        """Mails that the folder owed and that are gone."""
+        for one in message_ids:
+            if self.known.owed.get(one) == folder.id:
+                self.known.pay(one, {"folder": folder.path, "message_id": one})
+
+    def last_page(self, found: Recount | None = None, held: Collection[str] = ()) -> Iterator[Page]:
+        """The cursor behind everything, then what went wrong with single folders.
+
+        Raises:
+            ConfigurationError: some folders could not be read.
+        """
+        if found is not None and not self._troubles:
+            found.gone.extend(self.known.vanished(held))
+        yield self._page(self._filler.take(), complete=not self._troubles)
+        if self._troubles:
+            raise ConfigurationError("; ".join(self._troubles))
+
+    def _round(self, folder: Folder) -> Iterator[Page]:
+        place = self.places[folder.id]
+        if place.link is None:
+            place.is_full = True
+        links: set[str] = set()
+        while True:
+            page = self._api.changes(folder.id, place.link)
+            rows = rows_of(page, self._session.label)
+            removed = [str(row["id"]) for row in rows if "@removed" in row]
+            self.known.leave(folder.id, map(self.known.key_of, removed))
+            self._pay(folder, removed)
+            wanted = self._unknown(folder, [row for row in rows if "@removed" not in row])
+            yield from self._fetched(wanted)
+            link, is_last = _next_of(page, self._session.label)
+            if link in links and not is_last:
+                self._start_again(folder)
+                yield self._page(self._filler.take(), complete=False)
+                raise UnavailableError(
+                    f"{self._session.label}: the changes of folder {folder.path!r} lead back to a page that was "
+                    "read; the next run begins them again, and what was read stays"
+                )
+            links.add(link)
+            place.link = link
+            yield from self._rest()
+            if is_last:
+                return
+
+    def _start_again(self, folder: Folder) -> None:
+        place = self.places[folder.id]
+        place.link, place.is_full = None, True
+
+    def _unknown(self, folder: Folder, rows: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+        """Those of the rows that have to be fetched, each once."""
+        wanted: dict[str, Wanted] = {}
+        for row in rows:
+            message_id = str(row["id"])
+            if row.get("isDraft"):
+                self.known.note_left_out(DRAFT)
+                continue
+            if self.known.settle(folder.id, message_id):
+                continue
+            location = {"folder": folder.path, "message_id": message_id}
+            if row.get("conversationId"):
+                location["conversation_id"] = str(row["conversationId"])
+            if row.get("receivedDateTime"):
+                location["internal_date"] = str(row["receivedDateTime"])
+            # A row of a change may hold only what changed.
+            wanted[message_id] = Wanted(folder.id, message_id, location, "isDraft" not in row)
+        return [one for one in wanted.values() if one.vendor_id not in self.known.owed]
+
+    def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[Page]:
+        for records in self._fetcher.pages(wanted):
+            yield self._page(records, complete=False)
+
+    def _rest(self) -> Iterator[Page]:
+        """The page under way, so that nothing which fails later takes it along."""
+        if self._filler.records or self.known.withdrawn:
+            yield self._page(self._filler.take(), complete=False)
+
+    def _hand_over(self, one: Wanted) -> Handed:
+        if one.is_uncertain and self._api.message_row(one.vendor_id).get("isDraft"):
+            return Handed(b"", {}, left_out=DRAFT)
+        return Handed(self._api.mime(one.vendor_id), {})
+
+    def _is_up(self) -> object:
+        return self._api.folder("inbox")
+
+    def _still_there(self, container: str, keys: Collection[int]) -> Collection[int]:
+        if container not in self._listed:
+            try:
+                rows = self._api.message_rows(container)
+                self._listed[container] = {self.known.key_of(str(row["id"])) for row in rows}
+            except NotFoundError:
+                self._listed[container] = set()
+        return self._listed[container] & set(keys)
+
+    def _page(self, records: list[RawRecord], *, complete: bool) -> Page:
+        # A list is good for one page: mails move.
+        self._listed.clear()
+        calls, waited = self._session.calls, self._session.seconds_waited
+        page = Page(
+            [*self.known.withdrawn, *records],
+            {
+                "folders": {one: asdict(place) for one, place in self.places.items()},
+                **self.known.packed(),
+            },
+            complete,
+            calls=calls - self._calls_told,
+            seconds_waited=waited - self._waited_told,
+        )
+        self.known.withdrawn.clear()
+        self._calls_told, self._waited_told = calls, waited
+        return page
+
+
+def _total_of(row: Mapping[str, Any]) -> int:
+    return int(row.get("totalItemCount") or 0)
+
+
+def _next_of(page: Mapping[str, Any], label: str) -> tuple[str, bool]:
+    """The link behind a page, and whether the folder holds nothing new behind it."""
+    for name, is_last in (("@odata.nextLink", False), ("@odata.deltaLink", True)):
+        if page.get(name):
+            return str(page[name]), is_last
+    raise UnavailableError(
+        f"{label}: a page of changes leads nowhere; the next run asks for it again"
+    )
