@@ -4,7 +4,7 @@ Belongs here: which records are read together, in which transactions rows are wr
 what a vendor's record means (`transforms`), how a row is written (`connectors.warehouse.loading`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,8 +13,10 @@ from sqlalchemy import Connection, Engine
 from connectors.warehouse import aliases, loading, raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
+from pipelines.due import batches, due_work
 from pipelines.normalise_articles import ArticleReport, ArticleTransform
 from pipelines.people import PeopleLoader
+from pipelines.references import References
 from transforms.model import Batch, DataWarning, RawRecord
 from transforms.rows import Keys, Origin, TicketRows, ticket_rows
 
@@ -35,11 +37,13 @@ class SourceTransform:
     ticket_streams: tuple[str, ...]
     """Streams whose records belong to a ticket (`ticket_remote_id`)."""
     reference_streams: tuple[str, ...]
-    """Streams of people, teams, organisations, fields: given whole with every batch."""
+    """Streams of people, teams, organisations, fields: given with every batch, whole but for `people_streams`."""
     normalise: Callable[[Records], Batch]
     """Raw records of whole tickets, and the reference records, as a batch of the model."""
     versioned_streams: frozenset[str] = frozenset()
     """Streams of which every version is given, not only the latest: their history lies in the differences."""
+    people_streams: tuple[str, ...] = ()
+    """Reference streams of many numbered records: a batch is given those that it names, people before organisations."""
     articles: ArticleTransform | None = None
     """The source's knowledge base, where it has one."""
 
@@ -75,46 +79,6 @@ class NormaliseReport:
         self.warnings.extend(done.warnings)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What changed in a source since it was last normalised."""
-
-    newest_raw_id: Mapping[str, int]
-    """Stream → the newest version that is taken in now."""
-    ticket_remote_ids: tuple[str, ...]
-    loose_remote_ids: Mapping[str, tuple[str, ...]]
-    """Stream → changed records that belong to no ticket."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed."""
-        return not self.newest_raw_id
-
-
-def due_records(
-    connection: Connection, client_key: str, source_key: str, streams: Iterable[str]
-) -> Due:
-    """What was stored since the last normalisation, stream by stream."""
-    newest: dict[str, int] = {}
-    tickets: dict[str, None] = {}
-    loose: dict[str, tuple[str, ...]] = {}
-    for stream in streams:
-        state = raw.stream_state(connection, client_key, source_key, stream)
-        changed = raw.changed_since(
-            connection, client_key, source_key, stream, state.normalised_raw_id
-        )
-        if not changed:
-            continue
-        newest[stream] = changed[-1][0]
-        tickets.update((ticket_id, None) for _, _, ticket_id in changed if ticket_id is not None)
-        alone = tuple(
-            dict.fromkeys(remote_id for _, remote_id, ticket_id in changed if ticket_id is None)
-        )
-        if alone:
-            loose[stream] = alone
-    return Due(newest, tuple(tickets), loose)
-
-
 def normalise_source(
     engine: Engine,
     client_key: str,
@@ -131,70 +95,91 @@ def normalise_source(
     the client's own rules make of each batch (triage).
     """
     report = NormaliseReport(client_key, source_key)
-    streams = (*transform.reference_streams, *transform.ticket_streams)
+    others = [one for one in transform.reference_streams if one not in transform.people_streams]
     with reading(engine) as connection:
-        due = due_records(connection, client_key, source_key, streams)
+        due = due_work(
+            connection,
+            client_key,
+            source_key,
+            ticket_streams=transform.ticket_streams,
+            people_streams=transform.people_streams,
+            other_streams=others,
+        )
         if due.is_empty:
             return report
-        references = {
-            stream: list(raw.latest_records(connection, client_key, source_key, stream))
-            for stream in transform.reference_streams
-        }
-        ticket_remote_ids = dict.fromkeys(due.ticket_remote_ids)
+        references = References(
+            connection, client_key, source_key, others, transform.people_streams
+        )
+        late: dict[str, None] = {}
         if not due.newest_raw_id.keys().isdisjoint(transform.reference_streams):
             since = now() - LATE_PEOPLE
-            ticket_remote_ids |= dict.fromkeys(
+            late = dict.fromkeys(
                 loading.tickets_without_people(connection, client_key, source_key, since)
             )
     origin = Origin(client_key, source_key, transform.version, now())
     people = PeopleLoader(client_key, source_key, region)
-    first = True
-    for ticket_ids in [*chunks(ticket_remote_ids, TICKETS_PER_BATCH)] or [[]]:
+
+    def take_in(given: _Given) -> None:
         with reading(engine) as connection:
-            records = references | {
-                stream: _of_tickets(
-                    connection, origin, transform, stream, ticket_ids, due if first else None
-                )
-                for stream in transform.ticket_streams
-            }
+            records = _records(connection, origin, transform, given, references)
         batch = finish(transform.normalise(records))
         with writing(engine) as connection:
             report.add(batch, write_batch(connection, batch, records, origin, people))
         on_batch(report)
-        first = False
+
+    loose = due.loose_remote_ids
+    for people_raw_ids, ticket_raw_ids in batches(due, TICKETS_PER_BATCH):
+        with reading(engine) as connection:
+            changed: dict[str, list[str]] = {}
+            for stream, remote_id, _ in raw.named_by(connection, people_raw_ids):
+                changed.setdefault(stream, []).append(remote_id)
+            named = raw.named_by(connection, ticket_raw_ids)
+        ticket_ids = [ticket_id for _, _, ticket_id in named if ticket_id is not None]
+        take_in(_Given(ticket_ids, changed, loose))
+        loose = {}
+        for ticket_id in ticket_ids:
+            late.pop(ticket_id, None)
+    for ticket_ids in chunks(late, TICKETS_PER_BATCH):
+        take_in(_Given(ticket_ids, {}, {}))
     with writing(engine) as connection:
         for stream, raw_id in due.newest_raw_id.items():
             raw.mark_normalised(connection, client_key, source_key, stream, raw_id)
     return report
 
 
-def _of_tickets(
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What one batch is made of: tickets, and by stream changed people and records that name no ticket."""
+
+    ticket_ids: Sequence[str]
+    people: Mapping[str, Sequence[str]]
+    loose: Mapping[str, Sequence[str]]
+
+
+def _records(
     connection: Connection,
     origin: Origin,
     transform: SourceTransform,
-    stream: str,
-    ticket_ids: Sequence[str],
-    due: Due | None,
-) -> list[RawRecord]:
-    """The latest records of these tickets; with the first batch also those that name no ticket at all."""
-    records = list(
-        raw.latest_records(
-            connection,
-            origin.client_key,
-            origin.source_key,
-            stream,
-            ticket_remote_ids=ticket_ids,
-            every_version=stream in transform.versioned_streams,
-        )
-    )
-    loose = due.loose_remote_ids.get(stream, ()) if due else ()
-    if loose:
-        records.extend(
-            raw.latest_records(
-                connection, origin.client_key, origin.source_key, stream, remote_ids=loose
-            )
-        )
-    return records
+    given: _Given,
+    references: References,
+) -> dict[str, list[RawRecord]]:
+    """The latest records of a batch's tickets, the loose ones, and the people and all else that they name."""
+    source = (origin.client_key, origin.source_key)
+    records: dict[str, list[RawRecord]] = {}
+    for stream in transform.ticket_streams:
+        records[stream] = [
+            *raw.latest_records(
+                connection,
+                *source,
+                stream,
+                ticket_remote_ids=given.ticket_ids,
+                every_version=stream in transform.versioned_streams,
+            ),
+            *raw.latest_records(
+                connection, *source, stream, remote_ids=given.loose.get(stream, ())
+            ),
+        ]
+    return references.given_with(connection, records, given.people) | records
 
 
 def write_batch(

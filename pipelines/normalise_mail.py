@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from connectors.warehouse import loading, raw, threads
 from connectors.warehouse.engine import reading, writing
 from pipelines.mail_keys import give_keys
-from pipelines.normalise import NormaliseReport, due_records, write_batch
+from pipelines.normalise import NormaliseReport, write_batch
 from pipelines.people import PeopleLoader
 from transforms.mail import MailboxPolicy, build, parse
 from transforms.model import Batch, Rejected
@@ -143,11 +143,9 @@ def _find_work(
     transform: MailTransform,
     as_of: datetime,
 ) -> _Work:
-    due = due_records(connection, client_key, source_key, [STREAM])
     state = raw.stream_state(connection, client_key, source_key, STREAM)
-    work = _Work(
-        ThreadIndex(), newest_raw_id=due.newest_raw_id.get(STREAM, state.normalised_raw_id)
-    )
+    due = raw.changed_since(connection, client_key, source_key, STREAM, state.normalised_raw_id)
+    work = _Work(ThreadIndex(), newest_raw_id=due[-1][0] if due else state.normalised_raw_id)
     affected: set[str] = set()
     left: dict[str, str] = {}
     policy = transform.mailbox
@@ -157,12 +155,16 @@ def _find_work(
                 connection, client_key, source_key, policy.agent_status, as_of - policy.solved_after
             )
         )
-    if due.is_empty and not affected:
+    if not due and not affected:
         return work
     _load_index(connection, client_key, source_key, work.index)
     headers = []
     for record in raw.latest_records(
-        connection, client_key, source_key, STREAM, remote_ids=due.loose_remote_ids.get(STREAM, ())
+        connection,
+        client_key,
+        source_key,
+        STREAM,
+        remote_ids=(remote_id for _, remote_id, _ in due),
     ):
         mail = parse(record)
         if isinstance(mail, Rejected):

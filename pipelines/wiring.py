@@ -228,6 +228,7 @@ def _zendesk(
                 base_url=source.agent_address(),
                 time_zones=ZONES,
             ),
+            people_streams=("users", "organizations"),
             articles=ArticleTransform(
                 zendesk_articles.VERSION,
                 ("article_categories", "article_sections", "user_segments"),
@@ -309,6 +310,7 @@ def _freshdesk(
                 base_url=source.agent_address(),
             ),
             frozenset({"tickets"}),
+            people_streams=("contacts", "companies"),
             articles=ArticleTransform(
                 freshdesk_articles.VERSION,
                 ("article_categories", "article_folders"),

@@ -4,12 +4,13 @@ Belongs here: `raw_record` and `sync_cursor`. Does not belong here: what the pay
 """
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from connectors.contract import Page
 from connectors.errors import TransientError
@@ -241,6 +242,99 @@ def changed_since(
         .order_by(raw_record.c.raw_id)
     )
     return [(row.raw_id, row.remote_id, row.ticket_remote_id) for row in rows]
+
+
+def newest_after(
+    connection: Connection, client_key: str, source_key: str, after: Mapping[str, int]
+) -> dict[str, int]:
+    """Stream → its newest version, for the streams that have one stored after `after[stream]`."""
+    found: dict[str, int] = {}
+    for stream, raw_id in after.items():
+        newest = connection.scalar(
+            select(func.max(raw_record.c.raw_id)).where(
+                *_is_stream(raw_record, client_key, source_key, stream),
+                raw_record.c.raw_id > raw_id,
+            )
+        )
+        if newest is not None:
+            found[stream] = newest
+    return found
+
+
+def one_version_each(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    after: Mapping[str, int],
+    *,
+    is_of_tickets: bool,
+) -> "array[int]":
+    """For each record with a version stored after `after[stream]`, the first such version's id, oldest first.
+
+    With `is_of_tickets`, for each ticket that such a version of any of the streams names.
+    """
+    if not after:
+        return array("q")
+    record = (raw_record.c.stream, raw_record.c.remote_id)
+    first = func.min(raw_record.c.raw_id)
+    statement = (
+        select(first)
+        .where(
+            raw_record.c.client_key == client_key,
+            raw_record.c.source_key == source_key,
+            or_(
+                *(
+                    and_(raw_record.c.stream == stream, raw_record.c.raw_id > raw_id)
+                    for stream, raw_id in after.items()
+                )
+            ),
+        )
+        .group_by(*((raw_record.c.ticket_remote_id,) if is_of_tickets else record))
+        .order_by(first)
+    )
+    if is_of_tickets:
+        statement = statement.where(raw_record.c.ticket_remote_id.is_not(None))
+    return array("q", connection.scalars(statement.execution_options(yield_per=10_000)))
+
+
+def named_by(connection: Connection, raw_ids: Iterable[int]) -> list[tuple[str, str, str | None]]:
+    """(stream, remote_id, ticket_remote_id) of versions, oldest first."""
+    statement = select(
+        raw_record.c.raw_id,
+        raw_record.c.stream,
+        raw_record.c.remote_id,
+        raw_record.c.ticket_remote_id,
+    )
+    rows = sorted(map(tuple, select_in(connection, statement, raw_record.c.raw_id, raw_ids)))
+    return [row[1:] for row in rows]
+
+
+def without_ticket(
+    connection: Connection, client_key: str, source_key: str, stream: str, after: int
+) -> list[str]:
+    """Remote ids of the records stored after a version that belong to no ticket."""
+    rows = connection.scalars(
+        select(raw_record.c.remote_id)
+        .where(
+            *_is_stream(raw_record, client_key, source_key, stream),
+            raw_record.c.raw_id > after,
+            raw_record.c.ticket_remote_id.is_(None),
+        )
+        .order_by(raw_record.c.raw_id)
+    )
+    return list(dict.fromkeys(rows))
+
+
+def remote_ids(
+    connection: Connection, client_key: str, source_key: str, stream: str
+) -> Iterator[str]:
+    """The remote ids of a stream's records, each once."""
+    statement = (
+        select(raw_record.c.remote_id)
+        .where(*_is_stream(raw_record, client_key, source_key, stream))
+        .distinct()
+    )
+    yield from connection.scalars(statement.execution_options(yield_per=10_000))
 
 
 def mark_normalised(

@@ -7,6 +7,7 @@ prints the address and serves until it is told to stop.
 
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,16 +19,83 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TEXT = "The scanner at gate four stopped after the update and shows a red lamp. " * 8
 
 
+AGENT = 21
+
+
 def zendesk(tickets: int, comments: int) -> dict[str, Any]:
-    """Tickets with a comment each at creation and `comments - 1` later ones, an event for each."""
-    agent, customers = 21, range(1_000, 1_000 + max(1, tickets // 20))
-    rows, events = [], []
+    """Tickets with a comment each at creation and `comments - 1` later ones, an event for each.
+
+    Tickets and events are generators: the stand-in packs them one by one.
+    """
+    customers = range(1_000, 1_000 + max(1, tickets // 20))
+    people = [
+        {"id": 1, "name": "Operator", "email": "ops@acme.example", "role": "admin"},
+        {"id": AGENT, "name": "Agent", "email": "agent@acme.example", "role": "agent"},
+        *(
+            {
+                "id": one,
+                "name": f"Customer {one}",
+                "email": f"c{one}@customer.example",
+                "role": "end-user",
+            }
+            for one in customers
+        ),
+    ]
+    told = {
+        "active": True,
+        "created_at": "2025-01-01T00:00:00Z",
+        "updated_at": "2025-01-01T00:00:00Z",
+    }
+    return {
+        "users": [{**one, **told} for one in people],
+        "organizations": [],
+        "groups": [{"id": 41, "name": "Support", **told}],
+        "tickets": _zendesk_tickets(tickets, comments),
+        "comments": [],
+        "ticket_events": _zendesk_events(tickets, comments),
+        "satisfaction_ratings": [],
+        "ticket_fields": [],
+    }
+
+
+def _created(number: int, tickets: int) -> datetime:
+    return NOW - timedelta(days=365) + timedelta(seconds=number * 30_000_000 // tickets)
+
+
+def _requester(number: int, tickets: int) -> int:
+    return 1_000 + number % max(1, tickets // 20)
+
+
+def _zendesk_tickets(tickets: int, comments: int) -> Iterator[dict[str, Any]]:
     for number in range(1, tickets + 1):
-        requester = customers[number % len(customers)]
-        created = NOW - timedelta(days=365) + timedelta(seconds=number * 30_000_000 // tickets)
+        requester, created = _requester(number, tickets), _created(number, tickets)
+        last = created + timedelta(minutes=7 * (comments - 1))
+        yield {
+            "id": number,
+            "subject": f"Ticket {number}",
+            "description": f"{number}.0 {TEXT}",
+            "status": "open",
+            "priority": "normal",
+            "type": "question",
+            "requester_id": requester,
+            "submitter_id": requester,
+            "assignee_id": AGENT,
+            "group_id": 41,
+            "tags": ["made_up"],
+            "custom_fields": [{"id": 360_000 + one, "value": None} for one in range(12)],
+            "via": {"channel": "email", "source": {"from": {}, "to": {}, "rel": None}},
+            "satisfaction_rating": {"score": "unoffered"},
+            "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+            "updated_at": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+
+def _zendesk_events(tickets: int, comments: int) -> Iterator[dict[str, Any]]:
+    for number in range(1, tickets + 1):
+        requester, created = _requester(number, tickets), _created(number, tickets)
         for place in range(comments):
             at = created + timedelta(minutes=7 * place)
-            author = requester if place % 2 == 0 else agent
+            author = requester if place % 2 == 0 else AGENT
             comment = {
                 "id": number * 1_000 + place,
                 "type": "Comment",
@@ -50,67 +118,16 @@ def zendesk(tickets: int, comments: int) -> dict[str, Any]:
                         "subject": f"Ticket {number}",
                     }
                 )
-            events.append(
-                {
-                    "id": number * 1_000 + place,
-                    "ticket_id": number,
-                    "updater_id": author,
-                    "timestamp": int(at.timestamp()),
-                    "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-                    "via": {"channel": "email"},
-                    "child_events": children,
-                    "event_type": "Audit",
-                }
-            )
-        last = created + timedelta(minutes=7 * (comments - 1))
-        rows.append(
-            {
-                "id": number,
-                "subject": f"Ticket {number}",
-                "description": f"{number}.0 {TEXT}",
-                "status": "open",
-                "priority": "normal",
-                "type": "question",
-                "requester_id": requester,
-                "submitter_id": requester,
-                "assignee_id": agent,
-                "group_id": 41,
-                "tags": ["made_up"],
-                "custom_fields": [{"id": 360_000 + one, "value": None} for one in range(12)],
-                "via": {"channel": "email", "source": {"from": {}, "to": {}, "rel": None}},
-                "satisfaction_rating": {"score": "unoffered"},
-                "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
-                "updated_at": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+            yield {
+                "id": number * 1_000 + place,
+                "ticket_id": number,
+                "updater_id": author,
+                "timestamp": int(at.timestamp()),
+                "created_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                "via": {"channel": "email"},
+                "child_events": children,
+                "event_type": "Audit",
             }
-        )
-    people = [
-        {"id": 1, "name": "Operator", "email": "ops@acme.example", "role": "admin"},
-        {"id": agent, "name": "Agent", "email": "agent@acme.example", "role": "agent"},
-        *(
-            {
-                "id": one,
-                "name": f"Customer {one}",
-                "email": f"c{one}@customer.example",
-                "role": "end-user",
-            }
-            for one in customers
-        ),
-    ]
-    told = {
-        "active": True,
-        "created_at": "2025-01-01T00:00:00Z",
-        "updated_at": "2025-01-01T00:00:00Z",
-    }
-    return {
-        "users": [{**one, **told} for one in people],
-        "organizations": [],
-        "groups": [{"id": 41, "name": "Support", **told}],
-        "tickets": rows,
-        "comments": [],
-        "ticket_events": events,
-        "satisfaction_ratings": [],
-        "ticket_fields": [],
-    }
 
 
 def freshdesk(tickets: int, comments: int) -> dict[str, Any]:
@@ -172,6 +189,7 @@ def server(system: str, tickets: int, comments: int) -> StandIn:
             zendesk(tickets, comments),
             now=lambda: NOW,
             time_scale=1e6,
+            is_packed=True,
             calls_per_minute=10**9,
             exports_per_minute=10**9,
         )
