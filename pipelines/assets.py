@@ -34,6 +34,8 @@ _SOURCES = {
     "zendesk": "Zendesk accounts: tickets with their events, people, ratings; read through the export API.",
     "freshdesk": "Freshdesk accounts: tickets with their conversations, people, ratings.",
     "imap": "Mailboxes on IMAP servers; read with PEEK, never changed.",
+    "graph": "Microsoft 365 mailboxes over Microsoft Graph; read only.",
+    "gmail": "Gmail mailboxes over the Gmail API; read only.",
     "mbox": "Mail archives in mbox files.",
     "maildir": "Mail archives in Maildir folders.",
     "eml": "Folders of single mails.",

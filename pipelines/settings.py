@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.mailbox.api_addresses import GMAIL_URL, GRAPH_URL, graph_scope
 from connectors.oauth_addresses import GOOGLE_TOKEN_URL, microsoft_token_url
 from pipelines.settings_values import (
     HttpUrl,
@@ -203,6 +204,56 @@ class ImapSettings(MailSettings, RemoteSettings):
             raise ValueError(f"oauth for {self.host} needs 'token_url'")
 
 
+class GraphSettings(MailSettings, HttpSourceSettings):
+    """A Microsoft 365 mailbox over Microsoft Graph; read only, permission Mail.Read."""
+
+    type: Literal["graph"]
+    user: str = Field(min_length=1)
+    """The mailbox's address or id; an address is one of the own addresses."""
+    oauth: OAuthSettings
+    """The app's own right (`client_secret` alone), or a person's (`refresh_token`)."""
+    tenant: str | None = None
+    """The tenant's id or domain; left out, the domain of `user`."""
+    folders: tuple[str, ...] = Field(default=("Inbox", "Sent Items"), min_length=1)
+    """Well-known names in any language (`Inbox`, `Sent Items`, `Archive`), paths (`Inbox/Support`) or patterns (`*`)."""
+    base_url: HttpUrl = GRAPH_URL
+
+    def token_url(self) -> str:
+        """Where the tenant gives out tokens."""
+        tenant = self.tenant or self.user.rpartition("@")[2]
+        return self.oauth.token_url or microsoft_token_url(tenant)
+
+    def scope(self) -> str:
+        """What is asked for."""
+        is_own_right = self.oauth.refresh_token is None
+        return self.oauth.scope or graph_scope(self.base_url, is_own_right=is_own_right)
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuses a mailbox whose tokens come from nobody knows where."""
+        if not self.tenant and "@" not in self.user and not self.oauth.token_url:
+            raise ValueError("a graph source needs 'tenant' where 'user' is no address")
+
+
+class GmailSettings(MailSettings, HttpSourceSettings):
+    """A Gmail mailbox over the Gmail API; read only, scope gmail.readonly."""
+
+    type: Literal["gmail"]
+    user: str = Field(pattern="@")
+    """The mailbox's address, which is one of the own addresses."""
+    oauth: OAuthSettings
+    """A person's right: `refresh_token` with the client's id and secret."""
+    labels: tuple[str, ...] = ()
+    """Messages under any of these labels, by name; none named takes all mail but junk and trash."""
+    base_url: HttpUrl = GMAIL_URL
+
+    def model_post_init(self, _context: Any) -> None:
+        """Refuses a right that Google does not know."""
+        if self.oauth.refresh_token is None:
+            raise ValueError(
+                "oauth for Gmail needs 'refresh_token': there is no client's own right"
+            )
+
+
 class MailFilesSettings(MailSettings):
     """Mail that lies in files: mbox (also .gz), a Maildir, a folder of .eml or .msg files, PST or OST files."""
 
@@ -227,7 +278,13 @@ class FileExportSettings(SourceSettings):
 
 
 AnySource = Annotated[
-    ZendeskSettings | FreshdeskSettings | ImapSettings | MailFilesSettings | FileExportSettings,
+    ZendeskSettings
+    | FreshdeskSettings
+    | ImapSettings
+    | GraphSettings
+    | GmailSettings
+    | MailFilesSettings
+    | FileExportSettings,
     Field(discriminator="type"),
 ]
 

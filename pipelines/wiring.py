@@ -18,12 +18,16 @@ from connectors.file_export.mappings import mapping_text
 from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
 from connectors.http import Policy, PolicySession
+from connectors.mailbox import gmail_api, graph_api
+from connectors.mailbox.gmail import GmailSource
+from connectors.mailbox.graph import GraphSource
 from connectors.mailbox.imap import ImapSource
 from connectors.mailbox.maildir import EmlSource, MaildirSource
 from connectors.mailbox.mbox import MboxSource
 from connectors.mailbox.msg import MsgSource
 from connectors.mailbox.pst import PstSource
 from connectors.oauth import OAuthCredential
+from connectors.oauth_addresses import GOOGLE_TOKEN_URL
 from connectors.pagerduty import PagerDutyNotifier
 from connectors.slack import SlackNotifier
 from connectors.warehouse.outbox import Lane
@@ -38,6 +42,8 @@ from pipelines.settings import (
     ClientSettings,
     FileExportSettings,
     FreshdeskSettings,
+    GmailSettings,
+    GraphSettings,
     HttpSourceSettings,
     ImapSettings,
     MailFilesSettings,
@@ -199,6 +205,64 @@ def _imap(
     return Wired(
         reader, _mail_transform(source, [source.username] if "@" in source.username else [])
     )
+
+
+def _graph(
+    _settings: Settings,
+    client_key: str,
+    source: Any,
+    _now: Callable[[], datetime],
+    stores: Stores,
+) -> Wired:
+    label = label_of(client_key, source)
+    right = oauth_of(
+        source.oauth.model_copy(update={"scope": source.scope()}),
+        source.token_url(),
+        label,
+        stores,
+        "authorise the app registration again (Microsoft Entra admin center › App registrations) and set the new "
+        "refresh_token or client_secret in the configuration",
+    )
+    session = graph_api.open_session(
+        source.base_url,
+        right,
+        source.user,
+        label=label,
+        policy=_policy(source),
+        budgets=stores.budgets,
+        time_scale=source.time_scale,
+    )
+    own = [source.user] if "@" in source.user else []
+    reader = GraphSource(session, source.user, folders=source.folders)
+    return Wired(reader, _mail_transform(source, own))
+
+
+def _gmail(
+    _settings: Settings,
+    client_key: str,
+    source: Any,
+    _now: Callable[[], datetime],
+    stores: Stores,
+) -> Wired:
+    label = label_of(client_key, source)
+    right = oauth_of(
+        source.oauth,
+        GOOGLE_TOKEN_URL,
+        label,
+        stores,
+        "authorise the OAuth client again (Google Cloud console › APIs and services › Credentials) and set the new "
+        "refresh_token in the configuration",
+    )
+    session = gmail_api.open_session(
+        source.base_url,
+        right,
+        label=label,
+        policy=_policy(source),
+        budgets=stores.budgets,
+        time_scale=source.time_scale,
+    )
+    reader = GmailSource(session, source.user, labels=source.labels)
+    return Wired(reader, _mail_transform(source, [source.user]))
 
 
 def _zendesk(
@@ -406,6 +470,8 @@ def fallback_of(client: ClientSettings) -> dict[Lane, Lane]:
 _SOURCES: Mapping[type[Any], Callable[..., Wired]] = {
     FileExportSettings: _file_export,
     FreshdeskSettings: _freshdesk,
+    GmailSettings: _gmail,
+    GraphSettings: _graph,
     ImapSettings: _imap,
     MailFilesSettings: _mail_files,
     ZendeskSettings: _zendesk,

@@ -29,8 +29,6 @@ from connectors.errors import (
 )
 from connectors.http import Policy, PolicySession
 
-GMAIL_URL = "https://gmail.googleapis.com/gmail/v1"
-
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 
 UNITS = "quota units"

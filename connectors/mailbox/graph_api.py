@@ -21,8 +21,6 @@ from connectors.errors import (
 )
 from connectors.http import Policy, PolicySession
 
-GRAPH_URL = "https://graph.microsoft.com/v1.0"
-
 IMMUTABLE = 'IdType="ImmutableId"'
 """Wanted on every request: without it a mail's id changes with each move."""
 
@@ -37,13 +35,6 @@ _NO_MAILBOX = frozenset(
         "errornonexistentmailbox",
     }
 )
-
-
-def default_scope(base_url: str, *, is_own_right: bool) -> str:
-    """What is asked for at the token endpoint: all that an admin consented to, or a person's own right to read."""
-    parts = urlsplit(base_url)
-    host = f"{parts.scheme}://{parts.netloc}"
-    return f"{host}/.default" if is_own_right else f"{host}/Mail.Read offline_access"
 
 
 def open_session(
