@@ -4,13 +4,13 @@ Belongs here: first messages, candidates, `ticket_link` rows of kind `duplicate_
 comparing (`transforms.duplicates`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
 from connectors.warehouse import loading, watermarks
-from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
+from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
 from connectors.warehouse.tables import comment, ticket, ticket_link
 from transforms.model import END_STATUSES
 
@@ -25,12 +25,29 @@ def compared_up_to(connection: Connection, client_key: str) -> int:
     return watermarks.watermark(connection, client_key, watermarks.DUPLICATES).number
 
 
-def new_tickets(connection: Connection, client_key: str, after: int) -> list[Row]:
-    """Tickets whose history moved after a revision, with their first message.
+def new_requesters(connection: Connection, client_key: str, after: int) -> list[str | None]:
+    """Who asked for the tickets that `new_tickets` gives; None where somebody unknown did."""
+    statement = select(ticket.c.requester_key).where(*_is_new(client_key, after)).distinct()
+    return list(connection.scalars(statement.order_by(ticket.c.requester_key)))
+
+
+def new_tickets(
+    connection: Connection, client_key: str, after: int, requester_keys: Sequence[str | None]
+) -> list[Row]:
+    """Tickets of some requesters whose history moved after a revision, with their first message.
 
     Duplicates whose primary has ended since (somebody deleted it, say) are among them: one of the two has to
     count.
     """
+    known = [key for key in requester_keys if key is not None]
+    asked = [one_of(connection, ticket.c.requester_key, known)] if known else []
+    if len(known) < len(requester_keys):
+        asked.append(ticket.c.requester_key.is_(None))
+    statement = _with_first_message().where(*_is_new(client_key, after), or_(*asked))
+    return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def _is_new(client_key: str, after: int) -> tuple[Any, ...]:
     primary = ticket.alias("primary")
     link = ticket_link.alias("link")
     orphaned = (
@@ -42,11 +59,10 @@ def new_tickets(connection: Connection, client_key: str, after: int) -> list[Row
             primary.c.status.in_(END_STATUSES),
         )
     )
-    statement = _with_first_message().where(
+    return (
         ticket.c.client_key == client_key,
         or_(ticket.c.history_revision > after, ticket.c.ticket_key.in_(orphaned)),
     )
-    return [dict(row._mapping) for row in connection.execute(statement)]
 
 
 def candidates(
@@ -54,8 +70,9 @@ def candidates(
     client_key: str,
     requester_keys: Iterable[str],
     message_ids: Iterable[str],
+    besides: Collection[str],
 ) -> list[Row]:
-    """Tickets of the same requesters, or that begin with the same mails."""
+    """Tickets of the same requesters, or that begin with the same mails, but for the tickets `besides`."""
     found: dict[str, Row] = {}
     base = _with_first_message().where(ticket.c.client_key == client_key)
     for column, values in (
@@ -63,7 +80,8 @@ def candidates(
         (comment.c.message_id, message_ids),
     ):
         for row in select_in(connection, base, column, values):
-            found[row.ticket_key] = dict(row._mapping)
+            if row.ticket_key not in besides:
+                found[row.ticket_key] = dict(row._mapping)
     return list(found.values())
 
 
@@ -82,7 +100,6 @@ def write_duplicates(
     client_key: str,
     compared: Sequence[str],
     links: Mapping[str, tuple[str, str]],
-    revision: int,
 ) -> int:
     """Makes `links` (ticket → primary and reason) the truth about the tickets compared; returns changes.
 
@@ -120,11 +137,14 @@ def write_duplicates(
         }
         for key, (primary, reason) in links.items()
     ]
-    changed += upsert(connection, ticket_link, rows)
+    return changed + upsert(connection, ticket_link, rows)
+
+
+def mark_compared(connection: Connection, client_key: str, revision: int) -> None:
+    """Notes that every ticket up to a revision was compared."""
     watermarks.set_watermark(
         connection, client_key, watermarks.DUPLICATES, watermarks.Watermark(revision)
     )
-    return changed
 
 
 def repoint_links(connection: Connection, client_key: str, lost_key: str, winner_key: str) -> None:
@@ -151,11 +171,12 @@ def repoint_links(connection: Connection, client_key: str, lost_key: str, winner
 
 def _with_first_message() -> Select[Any]:
     """Tickets that are alive and no migrated copy, each with its first comment that is no second copy."""
+    any_comment = comment.alias("any_comment")
     first = (
-        select(comment.c.ticket_key, func.min(comment.c.position).label("position"))
-        .where(comment.c.copy_of_key.is_(None))
-        .group_by(comment.c.ticket_key)
-        .subquery()
+        select(func.min(any_comment.c.position))
+        .where(any_comment.c.ticket_key == ticket.c.ticket_key, any_comment.c.copy_of_key.is_(None))
+        .correlate(ticket)
+        .scalar_subquery()
     )
     is_copy = exists().where(
         ticket_link.c.other_key == ticket.c.ticket_key, ticket_link.c.kind == "migrated_to"
@@ -172,12 +193,9 @@ def _with_first_message() -> Select[Any]:
             comment.c.message_id,
         )
         .select_from(
-            ticket.join(first, first.c.ticket_key == ticket.c.ticket_key).join(
+            ticket.join(
                 comment,
-                and_(
-                    comment.c.ticket_key == first.c.ticket_key,
-                    comment.c.position == first.c.position,
-                ),
+                and_(comment.c.ticket_key == ticket.c.ticket_key, comment.c.position == first),
             )
         )
         .where(ticket.c.status.not_in(END_STATUSES), ~is_copy)

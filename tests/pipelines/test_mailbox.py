@@ -148,7 +148,7 @@ def test_a_late_mail_that_joins_two_threads_keeps_the_older_key(box):
     assert older != younger
     with writing(box.engine) as connection:
         duplicates.write_duplicates(
-            connection, CLIENT, ["ticket-portal"], {"ticket-portal": (younger, "the same")}, 0
+            connection, CLIENT, ["ticket-portal"], {"ticket-portal": (younger, "the same")}
         )
 
     box.add(middle)
