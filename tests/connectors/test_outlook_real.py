@@ -7,7 +7,6 @@ import io
 import lzma
 import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,13 +14,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from outlook_cases import Compared, compared_msg, compared_pst, compared_tnef
-
 from connectors.mailbox.outlook import pst_blocks
 from connectors.mailbox.outlook.pst_blocks import PstError, PstFile
 from connectors.mailbox.outlook.pst_items import PstReader
 from connectors.mailbox.outlook.tnef_writer import lasting_digest, to_tnef
+from tests.outlook_cases import Compared, compared_msg, compared_pst, compared_tnef
 from transforms.outlook.convert import read_item
 from transforms.outlook.mapi import OutlookError
 from transforms.outlook.mime import to_mail

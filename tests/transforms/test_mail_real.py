@@ -7,7 +7,6 @@ import csv
 import gzip
 import io
 import json
-import sys
 import tarfile
 import time
 from collections import Counter, defaultdict
@@ -17,10 +16,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from mail_cases import OPEN, compared_cases, compared_mboxes
-
 from connectors.mailbox.mbox import MboxSource
+from tests.mail_cases import OPEN, compared_cases, compared_mboxes
 from transforms.mail import MailboxPolicy, ParsedMail, build, parse
 from transforms.model import RawRecord
 from transforms.threads import ThreadIndex, ThreadPolicy, place
