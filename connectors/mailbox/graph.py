@@ -12,7 +12,7 @@ issue 72 (immutable ids and moves).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from connectors.contract import CheckResult, ContainerCount, Cursor, Page, Recount
@@ -50,7 +50,9 @@ class _Place:
     is_full: bool = False
     """A round from the start is under way or was the last one: the folder has to be listed after it."""
     surplus: int = 0
-    """By how much the server counts more items than its list of mails has (other items, drafts)."""
+    """By how much the server counts more items than its list of mails has."""
+    drafts: list[int] = field(default_factory=list)
+    """Keys of drafts, which count too: one that goes must not hide a mail that came untold."""
 
 
 class GraphSource:
@@ -253,7 +255,7 @@ class _Work:
                 # Mails that came since the folder was counted are no difference: it is counted again.
                 total = _total_of(self._api.folder(folder.id))
                 if place.is_full or self._is_off(folder, total):
-                    yield from self._take_listing(folder, self._listing(folder), total)
+                    yield from self._take_listing(folder, self._listing(folder, total))
         except NotFoundError:
             self._vanished(folder)
 
@@ -263,7 +265,7 @@ class _Work:
         """Lists a folder, counts what is found, and fetches what is missing."""
         try:
             total = _total_of(self._api.folder(folder.id))
-            rows = self._listing(folder)
+            rows = self._listing(folder, total)
         except NotFoundError:
             self._vanished(folder)
             return
@@ -279,33 +281,39 @@ class _Work:
                 vanished=len(before - listed),
             )
         )
-        yield from self._take_listing(folder, rows, total)
+        yield from self._take_listing(folder, rows)
 
     def _is_off(self, folder: Folder, total: int) -> bool:
+        place = self.places[folder.id]
         owed = sum(container == folder.id for container in self.known.owed.values())
-        known = len(self.known.seen.keys(folder.id)) + owed
-        return total - known != self.places[folder.id].surplus
+        known = len(self.known.seen.keys(folder.id)) + owed + len(place.drafts)
+        return total - known != place.surplus
 
     def _vanished(self, folder: Folder) -> None:
         self._troubles.append(
             f"{self._session.label}: the folder {folder.path!r} vanished while it was read; what was read of it stays"
         )
 
-    def _listing(self, folder: Folder) -> list[dict[str, Any]]:
-        """All mails of a folder as rows, drafts left out."""
-        return [row for row in self._api.message_rows(folder.id) if not row.get("isDraft")]
+    def _listing(self, folder: Folder, total: int) -> list[dict[str, Any]]:
+        """All mails of a folder as rows, drafts left out; `total` is what the server counted just before."""
+        rows = list(self._api.message_rows(folder.id))
+        place = self.places[folder.id]
+        place.drafts = [self.known.key_of(str(row["id"])) for row in rows if row.get("isDraft")]
+        place.surplus = total - len(rows)
+        # Where something came or went while it was listed, the two figures do not belong together.
+        place.is_full = _total_of(self._api.folder(folder.id)) != total
+        return [row for row in rows if not row.get("isDraft")]
 
-    def _take_listing(
-        self, folder: Folder, rows: Sequence[Mapping[str, Any]], total: int
-    ) -> Iterator[Page]:
+    def _take_listing(self, folder: Folder, rows: Sequence[Mapping[str, Any]]) -> Iterator[Page]:
         """Settles what is in a folder by its list: fetches what is not known, leaves what is not there."""
+        place = self.places[folder.id]
+        is_full, place.is_full = place.is_full, True  # until all of it was given
         listed = {self.known.key_of(str(row["id"])) for row in rows}
         self.known.leave(folder.id, set(self.known.seen.keys(folder.id)) - listed)
         there = {str(row["id"]) for row in rows}
         self._pay(folder, [one for one in self.known.owed if one not in there])
         yield from self._fetched(self._unknown(folder, rows))
-        place = self.places[folder.id]
-        place.surplus, place.is_full = total - len(listed), False
+        place.is_full = is_full
         yield from self._rest()
 
     def _pay(self, folder: Folder, message_ids: Sequence[str]) -> None:
@@ -335,7 +343,9 @@ class _Work:
             page = self._api.changes(folder.id, place.link)
             rows = rows_of(page, self._session.label)
             removed = [str(row["id"]) for row in rows if "@removed" in row]
-            self.known.leave(folder.id, map(self.known.key_of, removed))
+            keys = {self.known.key_of(one) for one in removed}
+            self.known.leave(folder.id, keys)
+            place.drafts = [key for key in place.drafts if key not in keys]
             self._pay(folder, removed)
             wanted = self._unknown(folder, [row for row in rows if "@removed" not in row])
             yield from self._fetched(wanted)
@@ -362,8 +372,9 @@ class _Work:
         wanted: dict[str, Wanted] = {}
         for row in rows:
             message_id = str(row["id"])
+            if "isDraft" in row:
+                self._note_draft(folder, self.known.key_of(message_id), bool(row["isDraft"]))
             if row.get("isDraft"):
-                self.known.note_left_out(DRAFT)
                 continue
             if self.known.settle(folder.id, message_id):
                 continue
@@ -375,6 +386,14 @@ class _Work:
             # A row of a change may hold only what changed.
             wanted[message_id] = Wanted(folder.id, message_id, location, "isDraft" not in row)
         return [one for one in wanted.values() if one.vendor_id not in self.known.owed]
+
+    def _note_draft(self, folder: Folder, key: int, is_draft: bool) -> None:
+        drafts = self.places[folder.id].drafts
+        if is_draft and key not in drafts:
+            self.known.note_left_out(DRAFT)
+            drafts.append(key)
+        elif not is_draft and key in drafts:
+            drafts.remove(key)
 
     def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[Page]:
         for records in self._fetcher.pages(wanted):
