@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from requests import Response
+from requests.adapters import HTTPAdapter
 
 from connectors.errors import AuthError, NotFoundError, RejectedError, UnavailableError
 from connectors.freshdesk.links import without_signatures
@@ -24,8 +25,9 @@ R = TypeVar("R")
 PER_PAGE = 100
 """Rows a page; Freshdesk refuses more. Source: API reference, "Pagination"."""
 
-WORKERS = 4
-"""Tickets whose children are asked for at once; they share the account's budget."""
+WORKERS = 8
+"""Tickets whose children are asked for at once; they share the account's budget. With four, calls of half a second
+would leave a third of 700 calls a minute unused."""
 
 EMBEDDED_CONVERSATIONS = 10
 """As many of its conversations a ticket's own view gives at most, without saying that there are more."""
@@ -61,6 +63,8 @@ class FreshdeskApi:
     def __init__(self, session: PolicySession, now: Callable[[], datetime]) -> None:
         """`now` gives aware UTC instants, used where an answer tells no date."""
         self.session = session
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))
         self._now = now
         self.server_time = datetime.min.replace(tzinfo=UTC)
         """Freshdesk's clock as its latest answer told it."""

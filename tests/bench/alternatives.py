@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ sessions.Session.send = redirected
 """
 
 
-_RECORD = re.compile(r'\{"type": ?"RECORD"')
+_RECORD = re.compile(r'\{"type": ?"RECORD", ?"(?:record|stream)": ?')
 _CATALOG = re.compile(r'\{"type": ?"CATALOG"')
 
 
@@ -53,6 +54,8 @@ class Alternative:
     host: str
     config: dict[str, Any]
     streams: tuple[str, ...]
+    is_tap: bool = False
+    """Whether it speaks Singer's protocol, not Airbyte's."""
 
 
 AIRBYTE_ZENDESK = Alternative(
@@ -84,7 +87,24 @@ AIRBYTE_FRESHDESK = Alternative(
     },
     ("tickets", "conversations"),
 )
-ALTERNATIVES = {"zendesk": AIRBYTE_ZENDESK, "freshdesk": AIRBYTE_FRESHDESK}
+TAP_FRESHDESK = Alternative(
+    "tap-freshdesk",
+    "tap-freshdesk==1.0.1",
+    "tap-freshdesk",
+    "bench.freshdesk.com",
+    {
+        "domain": "bench",
+        "api_key": "freshdesk-key",
+        "start_date": "2020-01-01T00:00:00Z",
+        "user_agent": "bench",
+    },
+    ("tickets", "conversations"),
+    is_tap=True,
+)
+ALTERNATIVES = {
+    "zendesk": (AIRBYTE_ZENDESK,),
+    "freshdesk": (AIRBYTE_FRESHDESK, TAP_FRESHDESK),
+}
 
 
 def installed(alternative: Alternative) -> Path:
@@ -119,7 +139,9 @@ def measure(alternative: Alternative, base_url: str) -> tuple[int, float]:
     config.write_text(json.dumps(alternative.config), "utf-8")
     catalog = FOLDER / f"{alternative.name}.catalog.json"
     catalog.write_text(json.dumps(_catalog(alternative, programs, config, base_url)), "utf-8")
-    command = ["read", "--config", str(config), "--catalog", str(catalog)]
+    command = ["--config", str(config), "--catalog", str(catalog)]
+    if not alternative.is_tap:
+        command.insert(0, "read")
     records, began, last = 0, None, ""
     with subprocess.Popen(
         [str(programs / alternative.program), *command],
@@ -144,13 +166,16 @@ def measure(alternative: Alternative, base_url: str) -> tuple[int, float]:
 def _catalog(
     alternative: Alternative, programs: Path, config: Path, base_url: str
 ) -> dict[str, Any]:
+    discover = "--discover" if alternative.is_tap else "discover"
     done = subprocess.run(
-        [str(programs / alternative.program), "discover", "--config", str(config)],
+        [str(programs / alternative.program), discover, "--config", str(config)],
         env=_environment(alternative, base_url),
         capture_output=True,
         text=True,
         check=False,
     )
+    if alternative.is_tap and done.returncode == 0:
+        return _selected(json.loads(done.stdout), alternative.streams)
     for line in done.stdout.splitlines():
         if _CATALOG.match(line):
             found = {one["name"]: one for one in json.loads(line)["catalog"]["streams"]}
@@ -167,7 +192,18 @@ def _catalog(
                     for name in alternative.streams
                 ]
             }
-    raise UnavailableError(f"{alternative.name} gave no catalog: {done.stdout[-300:]}")
+    raise UnavailableError(
+        f"{alternative.name} gave no catalog: {done.stdout[-300:]} {done.stderr[-300:]}"
+    )
+
+
+def _selected(catalog: dict[str, Any], streams: Sequence[str]) -> dict[str, Any]:
+    """Singer's way to choose: a mark in each stream's metadata."""
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if not entry["breadcrumb"]:
+                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
+    return catalog
 
 
 def _environment(alternative: Alternative, base_url: str) -> dict[str, str]:

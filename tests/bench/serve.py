@@ -1,18 +1,19 @@
 """Serves a made-up account of a given size from a process of its own, limits off: `python -m tests.bench.serve`.
 
-    python -m tests.bench.serve zendesk|freshdesk TICKETS COMMENTS_PER_TICKET
+    python -m tests.bench.serve zendesk|freshdesk TICKETS COMMENTS_PER_TICKET [MILLISECONDS_PER_ANSWER]
 
 prints the address and serves until it is told to stop.
 """
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.standins.freshdesk import FreshdeskStandin, Limits
-from connectors.standins.server import StandIn
+from connectors.standins.server import Fault, Request, Response, StandIn
 from connectors.standins.zendesk import ZendeskStandin
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -20,6 +21,7 @@ TEXT = "The scanner at gate four stopped after the update and shows a red lamp. 
 
 
 AGENT = 21
+FIELDS = [{"id": 360_000 + one, "value": None} for one in range(12)]
 
 
 def zendesk(tickets: int, comments: int) -> dict[str, Any]:
@@ -82,7 +84,10 @@ def _zendesk_tickets(tickets: int, comments: int) -> Iterator[dict[str, Any]]:
             "assignee_id": AGENT,
             "group_id": 41,
             "tags": ["made_up"],
-            "custom_fields": [{"id": 360_000 + one, "value": None} for one in range(12)],
+            "custom_fields": FIELDS,
+            # The export gives them twice; tap-zendesk stops at a ticket without.
+            "fields": FIELDS,
+            "generated_timestamp": int(last.timestamp()),
             "via": {"channel": "email", "source": {"from": {}, "to": {}, "rel": None}},
             "satisfaction_rating": {"score": "unoffered"},
             "created_at": f"{created:%Y-%m-%dT%H:%M:%SZ}",
@@ -182,10 +187,29 @@ def freshdesk(tickets: int, comments: int) -> dict[str, Any]:
     }
 
 
-def server(system: str, tickets: int, comments: int) -> StandIn:
+class _Late(StandIn):
+    """Answers as late as a vendor across the internet does; requests wait beside each other."""
+
+    latency_seconds = 0.0
+
+    def _answer(self, request: Request) -> tuple[Response | None, Fault | None]:
+        time.sleep(self.latency_seconds)
+        return super()._answer(request)
+
+
+class _LateZendesk(_Late, ZendeskStandin):
+    pass
+
+
+class _LateFreshdesk(_Late, FreshdeskStandin):
+    pass
+
+
+def server(system: str, tickets: int, comments: int, latency_ms: float = 0) -> StandIn:
     """The stand-in, not yet started, without limits."""
+    made: _LateZendesk | _LateFreshdesk
     if system == "zendesk":
-        return ZendeskStandin(
+        made = _LateZendesk(
             zendesk(tickets, comments),
             now=lambda: NOW,
             time_scale=1e6,
@@ -193,18 +217,22 @@ def server(system: str, tickets: int, comments: int) -> StandIn:
             calls_per_minute=10**9,
             exports_per_minute=10**9,
         )
-    return FreshdeskStandin(
-        freshdesk(tickets, comments),
-        now=lambda: NOW,
-        time_scale=1e6,
-        limits=Limits(10**9, 10**9, 10**9),
-    )
+    else:
+        made = _LateFreshdesk(
+            freshdesk(tickets, comments),
+            now=lambda: NOW,
+            time_scale=1e6,
+            limits=Limits(10**9, 10**9, 10**9),
+        )
+    made.latency_seconds = latency_ms / 1_000
+    return made
 
 
 def main() -> None:
     """Serves until it is told to stop."""
     system, tickets, comments = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    with server(system, tickets, comments) as running:
+    latency_ms = float(sys.argv[4]) if len(sys.argv) > 4 else 0
+    with server(system, tickets, comments, latency_ms) as running:
         sys.stdout.write(f"{running.base_url}\n")
         sys.stdout.flush()
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
