@@ -117,9 +117,11 @@ class GraphApi:
             "GET", f"{self._mailbox}/messages/{quote(message_id, safe='')}/$value"
         )
         self._refuse(response)
-        if "text/html" in response.headers.get("Content-Type", ""):
+        # A mail begins with the name of a header field. Whatever is taken here is never asked for again.
+        if response.content.lstrip()[:1] in (b"", b"<"):
             raise UnavailableError(
-                f"{self.session.label}: a mail was asked for and a web page came. Is a proxy's or log-in page in between?"
+                f"{self.session.label}: a mail was asked for and {len(response.content)} bytes came that are none. Is "
+                "a proxy's or log-in page in between?"
             )
         return response.content
 

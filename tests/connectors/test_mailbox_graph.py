@@ -386,10 +386,27 @@ def test_answers_that_are_none_are_told(server: GraphStandin, reader: Reader, bo
     assert reader.cursor == before
 
 
-def test_a_web_page_is_no_mail(server: GraphStandin, reader: Reader) -> None:
-    fill(server, 1)
-    server.faults.add("mime", "truncate", times=None)
-    server.faults.add("folder", "drop_request", after=2, times=None)
+@pytest.mark.parametrize("body", ["<html>log in</html>", "\r\n<!DOCTYPE html>", ""])
+def test_what_is_no_mail_is_never_taken_for_one(
+    server: GraphStandin, reader: Reader, body: str
+) -> None:
+    fill(server, 3)
+    server.faults.add("mime", "status", status=200, body=body)
+    reader.pull()
+    assert len(reader.held) == 3
+    assert len(reader.cursor["owed"]) == 1
+    assert body.encode() not in reader.held.values() or not body
+    reader.pull()
+    assert reader.held == {id_of(mail(number)): mail(number) for number in range(3)}
+    assert "owed" not in reader.cursor
+
+
+def test_a_proxy_before_everything_stops_the_pull(server: GraphStandin, reader: Reader) -> None:
+    fill(server, 3)
+    server.faults.add("mime", "status", status=200, body="<html>log in</html>", times=None)
+    server.faults.add(
+        "folder", "status", status=200, body="<html>log in</html>", after=2, times=None
+    )
     with pytest.raises(UnavailableError):
         reader.pull()
     assert reader.held == {}
