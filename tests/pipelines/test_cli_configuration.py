@@ -97,7 +97,7 @@ CONFIGURATIONS: dict[str, tuple[str | bytes | None, str]] = {
     "an unknown source type": (
         edited("type: csv", "type: zendsk"),
         "deskbridge.yaml:7: clients.acme.sources.0: found 'zendsk', expected one of 'zendesk', "
-        "'freshdesk', 'imap', 'mbox', 'maildir', 'eml', 'csv'; did you mean 'zendesk'?",
+        "'freshdesk', 'imap', 'graph', 'gmail', 'mbox', 'maildir', 'eml', 'msg', 'pst', 'csv'; did you mean 'zendesk'?",
     ),
     "a wrong status word": (
         edited("mapping: mine.yaml", "mapping: mine.yaml, status_map: {Waiting: pendng}"),
@@ -309,8 +309,8 @@ USE: dict[str, tuple[list[str], str]] = {
     ),
     "job": (
         ["run", "synk"],
-        "there is no job 'synk', expected one of sync, sla_tick, compliance_report, migration, "
-        "purge_runs; did you mean 'sync'?",
+        "there is no job 'synk', expected one of sync, reconcile, attachments, sla_tick, compliance_report, "
+        "migration, purge_runs; did you mean 'sync'?",
     ),
     "no DAGSTER_HOME": (
         ["run", "sync"],
