@@ -44,7 +44,7 @@ class StreamDifference:
 
     stream: str
     listed: int = 0
-    """At the source."""
+    """At the source, not counting what it lists as deleted: comparable with `here`."""
     here: int = 0
     """Here before the pass, not counting what is marked as gone."""
     arrived: int = 0
@@ -227,7 +227,7 @@ class _Comparison:
         """Compares one page of the source's list."""
         page = [one for one in page if one.remote_id not in self._seen]
         self._seen.update(one.remote_id for one in page)
-        self.difference.listed += len(page)
+        self.difference.listed += sum(not one.is_tombstone for one in page)
         remote_ids = [one.remote_id for one in page]
         counted = [one.remote_id for one in page if one.children is not None]
         client_key, source_key, _ = self.place
