@@ -9,7 +9,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-KEPT = {"sla_tick": timedelta(days=2), "sync": timedelta(days=7)}
+KEPT = {
+    "sla_tick": timedelta(days=2),
+    "sync": timedelta(days=7),
+    "attachments": timedelta(days=7),
+}
 """How long runs of the frequent jobs stay to be looked at."""
 
 KEPT_ELSE = timedelta(days=90)
@@ -26,7 +30,7 @@ BATCH = 200
 def delete_old_runs(context: dg.OpExecutionContext) -> None:
     """Deletes in batches until no run is too old."""
     now = datetime.now(UTC)
-    for job in (*KEPT, "compliance_report", "migration", "purge_runs"):
+    for job in (*KEPT, "reconcile", "compliance_report", "migration", "purge_runs"):
         for status in (
             DagsterRunStatus.SUCCESS,
             DagsterRunStatus.FAILURE,
