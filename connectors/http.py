@@ -192,7 +192,7 @@ class PolicySession(requests.Session):
                 failures += 1
             is_late = self._clock() >= deadline
             if not may_repeat(method, response, failure) or failures >= policy.tries or is_late:
-                return self._give_up(response, failure, method, path, failures + limits)
+                return self._give_up(response, failure, method, url, failures + limits)
             self._back_off(endpoint_class, response, failures + limits)
 
     def get_json(self, url: str, **options: Any) -> Any:
@@ -349,13 +349,13 @@ class PolicySession(requests.Session):
         response: requests.Response | None,
         failure: Exception | None,
         method: str,
-        path: str,
+        url: str,
         tries: int,
     ) -> requests.Response:
-        what = f"{self.label}: {method} {path}"
+        what = f"{self.label}: {method} {urlsplit(url).path}"
         times = "1 try" if tries == 1 else f"{tries} tries"
         if response is None:
-            host = urlsplit(self.base_url).netloc
+            host = urlsplit(url).netloc
             reason = self._redacted(
                 reason_of(
                     failure, self.policy.connect_timeout_seconds, self.policy.read_timeout_seconds

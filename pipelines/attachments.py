@@ -29,6 +29,9 @@ from pipelines.wiring import sources_of, wire
 FILES_AT_ONCE = 50
 """Files of one portion: what was fetched of it is noted in one transaction."""
 
+FAILURES_IN_A_ROW = 3
+"""So many files of a source that one after the other cannot be read end its run: their host is down."""
+
 Progress = Callable[[str, str, int], None]
 
 
@@ -120,6 +123,7 @@ def _fetch(
         stored: list[tuple[DueFile, str, int]] = []
         failed: list[tuple[DueFile, str, bool]] = []
         error: ConnectorError | None = None
+        in_a_row = 0
         for file in due:
             try:
                 kept = store.put(_pieces(source, file), most_bytes=most_bytes)
@@ -135,7 +139,12 @@ def _fetch(
                     break
                 failed.append((file, str(lost), False))
                 done.later += 1
+                in_a_row += 1
+                if in_a_row >= FAILURES_IN_A_ROW:
+                    error = lost
+                    break
             else:
+                in_a_row = 0
                 stored.append((file, kept.sha256, kept.size_bytes))
                 done.stored += 1
                 done.known += kept.was_there

@@ -10,7 +10,7 @@ stored as one.
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from connectors.errors import AuthError, NotFoundError, RejectedError
+from connectors.errors import AuthError, NotFoundError, RejectedError, UnavailableError
 from connectors.http import PolicySession
 
 _SIGN_IN = ("/access", "/auth")
@@ -22,9 +22,13 @@ def file_of(session: PolicySession, remote_url: str) -> Iterator[bytes]:
     Raises:
         NotFoundError: deleted, redacted, or withheld because it is malware.
         AuthError: the account shows its sign-in page instead.
+        UnavailableError: the address is none that may be asked for, or it gave no answer.
     """
     if urlsplit(remote_url).scheme != "https" and not session.is_own(remote_url):
-        raise NotFoundError(f"{session.label}: {remote_url[:80]!r} is no address of a file")
+        # Not for good: the account's address may have been another one when the comment was read.
+        raise UnavailableError(
+            f"{session.label}: a file's address is neither https nor on {session.base_url}; it is not asked for"
+        )
     response = session.request("GET", remote_url)
     try:
         session.check_status(response)

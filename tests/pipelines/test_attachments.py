@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from connectors.errors import AuthError, NotFoundError
+from connectors.errors import AuthError, UnavailableError
 from connectors.http import PolicySession
 from connectors.standins.freshdesk import FreshdeskStandin
 from connectors.standins.server import Request, Response, Route, StandIn
@@ -37,7 +37,7 @@ class FileHost(StandIn):
         self.credentials: list[str] = []
 
     def routes(self) -> list[Route]:
-        return [Route("file", "GET", r"/a\.png", self._file)]
+        return [Route("file", "GET", r"/\w+\.png", self._file)]
 
     def _file(self, request: Request) -> Response:
         if "authorization" in request.headers:
@@ -202,8 +202,30 @@ def test_a_sign_in_page_is_not_taken_for_a_file() -> None:
     with PrivateFiles() as private, PolicySession(private.base_url, label="acme") as session:
         with pytest.raises(AuthError, match="asks to sign in"):
             list(file_of(session, f"{private.base_url}/attachments/1"))
-        with pytest.raises(NotFoundError, match="no address of a file"):
+        with pytest.raises(UnavailableError, match="neither https nor on"):
             list(file_of(session, "file:///etc/passwd"))
+
+
+def test_a_host_that_is_down_ends_the_sources_run_after_a_few_files(
+    runtime_at: Callable[..., Runtime], desk: Desk
+) -> None:
+    ticket = desk.freshdesk.account.tickets[1]
+    (file,) = ticket["attachments"]
+    ticket["attachments"] = [
+        {
+            **file,
+            "id": number,
+            "attachment_url": file["attachment_url"].replace("/a.png", f"/{number}.png"),
+        }
+        for number in range(10)
+    ]
+    runtime = runtime_at()
+    ingest_client(runtime, "acme")
+    desk.host.faults.add("*", "status", times=None, status=400)
+    report = fetch_files(runtime, "acme", ["freshdesk"])
+    assert [one.later for one in report.sources] == [3]
+    assert len(report.errors) == 1
+    assert report.counts["waiting"] == 12
 
 
 def test_too_large_a_file_stays_where_it_is(
