@@ -13,6 +13,7 @@ Source: Freshdesk API v2 reference, "Solutions" (categories, folders, articles, 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from transforms.article_lists import rows_by_id
 from transforms.model import (
     Batch,
     RawRecord,
@@ -59,8 +60,8 @@ def normalise_articles(records: Mapping[str, Iterable[RawRecord]], *, base_url: 
         A batch of articles; tombstones give none, records that could not be understood are in its `rejected`.
     """
     batch = Batch()
-    folders = _by_id(batch, records.get("article_folders", ()))
-    categories = _by_id(batch, records.get("article_categories", ()))
+    folders = rows_by_id(batch, records.get("article_folders", ()))
+    categories = rows_by_id(batch, records.get("article_categories", ()))
     for record in records.get("articles", ()):
         if record.is_tombstone:
             continue
@@ -76,19 +77,6 @@ def normalise_articles(records: Mapping[str, Iterable[RawRecord]], *, base_url: 
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-def _by_id(batch: Batch, records: Iterable[RawRecord]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for record in records:
-        try:
-            body = object_of(record)
-            found[required_id(body, "id")] = body
-        except UnreadableError as error:
-            batch.rejected.append(
-                Rejected(record.stream, record.remote_id, error.reason, error.detail)
-            )
-    return found
-
-
 def _languages(
     record: RawRecord, folders: Rows, categories: Rows, base_url: str
 ) -> Iterable[SourceArticle]:
@@ -100,17 +88,20 @@ def _languages(
     translations = body.get("translations")
     told = translations if isinstance(translations, dict) else {}
     original = text_of(body, "language")
-    shown = [(original, body)]
-    shown += [(str(code), one) for code, one in told.items() if isinstance(one, dict)]
-    for language, one in shown:
+    # The row itself wins over a translation that bears its language, or none.
+    shown = {original or "": body}
+    for code, one in told.items():
+        if isinstance(one, dict):
+            shown.setdefault(str(code), one)
+    for language, one in shown.items():
         html = text_of(one, "description") or ""
         yield SourceArticle(
-            remote_id=f"{article_id}/{language or ''}",
+            remote_id=f"{article_id}/{language}",
             article_remote_id=article_id,
             title=one_line(text_of(one, "title") or ""),
             text=html_to_text(html) or text_of(one, "description_text") or "",
             html=html or None,
-            language=language,
+            language=language or None,
             url=f"{base_url}/support/solutions/articles/{article_id}" if base_url else None,
             created_at=instant_of(one, "created_at") or instant_of(body, "created_at"),
             updated_at=instant_of(one, "updated_at") or instant_of(body, "updated_at"),

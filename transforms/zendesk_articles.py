@@ -15,6 +15,7 @@ Source: Zendesk developer documentation, "Articles", "Translations", "User segme
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from transforms.article_lists import rows_by_id
 from transforms.model import (
     Batch,
     DataWarning,
@@ -56,9 +57,9 @@ def normalise_articles(records: Mapping[str, Iterable[RawRecord]]) -> Batch:
         A batch of articles; tombstones give none, records that could not be understood are in its `rejected`.
     """
     batch = Batch()
-    sections = _by_id(batch, records.get("article_sections", ()))
-    categories = _by_id(batch, records.get("article_categories", ()))
-    segments = _by_id(batch, records.get("user_segments", ()))
+    sections = rows_by_id(batch, records.get("article_sections", ()))
+    categories = rows_by_id(batch, records.get("article_categories", ()))
+    segments = rows_by_id(batch, records.get("user_segments", ()))
     for record in records.get("articles", ()):
         if record.is_tombstone:
             continue
@@ -72,19 +73,6 @@ def normalise_articles(records: Mapping[str, Iterable[RawRecord]]) -> Batch:
 
 
 Rows = Mapping[str, Mapping[str, Any]]
-
-
-def _by_id(batch: Batch, records: Iterable[RawRecord]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for record in records:
-        try:
-            body = object_of(record)
-            found[required_id(body, "id")] = body
-        except UnreadableError as error:
-            batch.rejected.append(
-                Rejected(record.stream, record.remote_id, error.reason, error.detail)
-            )
-    return found
 
 
 def _languages(
