@@ -4,7 +4,6 @@ Belongs here: which files are read from where. Does not belong here: how mails a
 (`mbox_reader`), what they say (`transforms.mail`).
 """
 
-import glob
 import gzip
 import hashlib
 import re
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 
 from connectors.contract import CheckResult, Cursor, Page
 from connectors.errors import ConfigurationError, ConnectorError
+from connectors.mailbox.file_patterns import files_of
 from connectors.mailbox.mbox_reader import VARIANTS, MboxMail, Variant, line_stream, read_mails
 from connectors.mailbox.pages import (
     PAGE_BYTES,
@@ -93,7 +93,7 @@ class MboxSource:
         """Opens each file and looks for a separator at its start."""
         name = f"mbox {', '.join(self._patterns)}"
         try:
-            files = self._files()
+            files = files_of(self._patterns, "mbox")
             for path in files:
                 with _open(path) as stream:
                     _refuse_other_formats(path, stream.read(SAMPLE_BYTES))
@@ -110,7 +110,7 @@ class MboxSource:
             ConfigurationError: no file fits, or one cannot be read. A file that is damaged in the middle gives
                 the mails before the damage, the files after it are read too, and the error comes last.
         """
-        files = self._files()
+        files = files_of(self._patterns, "mbox")
         seen = SeenMails((cursor or {}).get("seen"))
         states = {
             path: _FileState(**state) for path, state in (cursor or {}).get("files", {}).items()
@@ -132,16 +132,6 @@ class MboxSource:
         yield Page(filler.take(), _cursor(states, seen), complete=not problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
-
-    def _files(self) -> list[Path]:
-        found: dict[Path, None] = {}
-        for pattern in self._patterns:
-            matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
-            files = [match for match in matches if match.is_file()]
-            if not files:
-                raise ConfigurationError(f"no mbox file matches {pattern}")
-            found.update(dict.fromkeys(files))
-        return list(found)
 
     def _read_file(
         self, path: Path, states: dict[str, _FileState], seen: SeenMails, filler: PageFiller

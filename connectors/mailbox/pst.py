@@ -9,7 +9,6 @@ flagged since. Items that nobody sent (contacts, tasks, appointments, drafts) an
 cursor.
 """
 
-import glob
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -19,6 +18,7 @@ from typing import Any
 
 from connectors.contract import CheckResult, Cursor, Page
 from connectors.errors import ConfigurationError, ConnectorError
+from connectors.mailbox.file_patterns import files_of
 from connectors.mailbox.outlook.pst_blocks import PstError, PstFile
 from connectors.mailbox.outlook.pst_items import Found, PstReader
 from connectors.mailbox.outlook.tnef_writer import MEDIA_TYPE, lasting_digest, to_tnef
@@ -103,7 +103,7 @@ class PstSource:
         name = f"PST {', '.join(self._patterns)}"
         told = []
         try:
-            for path in self._files():
+            for path in files_of(self._patterns, "PST"):
                 with closing(path.open("rb")) as stream:
                     reader = PstReader(PstFile(stream))
                     self._refuse_unknown_folders(path, reader)
@@ -126,7 +126,7 @@ class PstSource:
         Raises:
             ConfigurationError: no file fits, or one cannot be read, or parts of its index; all else comes first.
         """
-        files = self._files()
+        files = files_of(self._patterns, "PST")
         seen = SeenMails((cursor or {}).get("seen"))
         states = {
             path: _FileState(**state) for path, state in (cursor or {}).get("files", {}).items()
@@ -149,16 +149,6 @@ class PstSource:
         yield Page(filler.take(), _cursor(states, seen), complete=not problems)
         if problems:
             raise ConfigurationError("; ".join(problems))
-
-    def _files(self) -> list[Path]:
-        found: dict[Path, None] = {}
-        for pattern in self._patterns:
-            matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
-            files = [match for match in matches if match.is_file()]
-            if not files:
-                raise ConfigurationError(f"no PST file matches {pattern}")
-            found.update(dict.fromkeys(files))
-        return list(found)
 
     def _read_file(
         self, path: Path, states: dict[str, _FileState], seen: SeenMails, filler: PageFiller
