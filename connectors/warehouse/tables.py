@@ -513,7 +513,20 @@ inbound_event = Table(
     _at("occurred_at"),
     _at("received_at", required=True),
     _at("applied_at"),
+    _text("source_key"),
+    _text("event_type"),
+    Column("body", LargeBinary),
+    Column("state", SafeText, nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("next_at"),
+    _text("failure"),
+    Index(None, "client_key", "source_key", "state", "next_at"),
+    Index(None, "received_at"),
 )
+"""What vendors' webhooks told, verified: `body` as it came, `payload` what was understood of it (`ticket_ids`).
+
+`event_id` is `CLIENT/SOURCE/ID`, so that no client's events hide another's; `state` is pending | done | ignored (signed
+but not understood) | failed."""
 
 lease = Table(
     "lease",
@@ -648,7 +661,9 @@ OPERATIONAL: dict[str, frozenset[str]] = {
         }
     ),
     "attachment_content": frozenset({"attempts", "next_at", "fetched_at"}),
-    "inbound_event": frozenset({"received_at", "applied_at"}),
+    "inbound_event": frozenset(
+        {"received_at", "applied_at", "state", "attempts", "next_at", "failure"}
+    ),
     "report_issue": frozenset({"issued_at"}),
     "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}),
     "migration_run": frozenset({"started_at", "ended_at"}),
