@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from connectors.contract import Cursor, Page
+from connectors.mailbox.gmail import GmailSource
+from connectors.mailbox.graph import GraphSource
+from connectors.mailbox.imap import ImapSource
 from pipelines import ingest
 from pipelines.runtime import opened
+
+PAGE_MAILS = 40
+"""So few that a small mailbox has several pages, with instants between them."""
 
 
 class Logged:
@@ -38,6 +44,8 @@ class Logged:
 
 def main() -> None:
     config, client_key, log_path, *only = sys.argv[1:]
+    for source in (GmailSource, GraphSource, ImapSource):
+        source.__init__.__kwdefaults__["page_mails"] = PAGE_MAILS  # type: ignore[misc]
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     real = ingest.wire
 

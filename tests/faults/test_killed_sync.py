@@ -1,6 +1,7 @@
-"""SIGKILL at random instants of a Zendesk + Freshdesk + IMAP sync: nothing lost, nothing twice, little read again.
+"""SIGKILL at random instants of a sync of helpdesks and mailboxes: nothing lost, nothing twice, little read again.
 
-DESKBRIDGE_KILLS sets how many kills (6 by default, 100 for `make faults`), DESKBRIDGE_KILL_SEED their instants.
+The mailboxes are read over IMAP, Microsoft Graph and the Gmail API, each by a path of its own. DESKBRIDGE_KILLS sets how many kills (6 by default, 100 for
+`make faults`), DESKBRIDGE_KILL_SEED their instants.
 """
 
 import json
@@ -18,6 +19,9 @@ from typing import Any
 
 import pytest
 
+from connectors.standins.gmail import GmailStandin
+from connectors.standins.graph import GraphStandin
+from connectors.standins.oauth import TokenDesk
 from connectors.warehouse.checksum import warehouse_checksums
 from connectors.warehouse.engine import make_engine, reading
 from pipelines.demo.configuration import write_configuration
@@ -29,7 +33,8 @@ from pipelines.demo.write import write
 KILLS = int(os.environ.get("DESKBRIDGE_KILLS", "6"))
 SEED = int(os.environ.get("DESKBRIDGE_KILL_SEED", "20261124"))
 SIZE = float(os.environ.get("DESKBRIDGE_KILL_SIZE", "0.15"))
-SOURCES = ("zendesk", "freshdesk", "info")
+SOURCES = ("zendesk", "freshdesk", "info", "graph", "gmail")
+OAUTH = "client_id: deskbridge, client_secret: made-up-secret"
 
 Page = tuple[str, str, int, str]
 
@@ -111,7 +116,35 @@ def servers(tmp_path: Path) -> Iterator[tuple[DemoFolder, Mapping[str, Any]]]:
     with ExitStack() as stack:
         servers = {name: stack.enter_context(server) for name, server in stand_ins(folder, {})}
         write_configuration(folder, {name: port_of(one) for name, one in servers.items()})
+        graph, gmail = stack.enter_context(graph_server()), stack.enter_context(gmail_server())
+        for folder_name, place in (("INBOX", "inbox"), ("Sent", "sentitems")):
+            for path in sorted((folder.world / "mail" / folder_name).iterdir()):
+                graph.deliver(graph.folder(place), path.read_bytes(), received_at=AS_OF)
+                gmail.deliver(path.read_bytes(), {folder_name.upper()}, at=AS_OF)
+        add_sources(folder.config, graph, gmail)
         yield folder, servers
+
+
+def graph_server() -> GraphStandin:
+    return GraphStandin("graph@acme.example", oauth=TokenDesk(has_own_right=True))
+
+
+def gmail_server() -> GmailStandin:
+    # A refresh token that stays, as Google's do: a killed refresh leaves the next run its own.
+    return GmailStandin("gmail@acme.example", oauth=TokenDesk(rotates=False), time_scale=60)
+
+
+def add_sources(path: Path, graph: GraphStandin, gmail: GmailStandin) -> None:
+    """The two mailboxes beside the demo's sources."""
+    added = (
+        f"      - {{id: graph, type: graph, user: {graph.user}, tenant: acme.example, "
+        f"base_url: '{graph.base_url}/v1.0', oauth: {{{OAUTH}, token_url: '{graph.token_url()}'}}}}\n"
+        f"      - {{id: gmail, type: gmail, user: {gmail.user}, base_url: '{gmail.base_url}/gmail/v1', "
+        f"time_scale: 60, oauth: {{{OAUTH}, refresh_token: seed-refresh-token, token_url: '{gmail.token_url}'}}}}\n"
+    )
+    text = path.read_text("utf-8")
+    assert text.count("    sources:\n") == 1
+    path.write_text(text.replace("    sources:\n", f"    sources:\n{added}"), "utf-8")
 
 
 @pytest.mark.slow
@@ -149,6 +182,7 @@ def test_killed_at_random_instants_the_sync_ends_as_if_it_had_run_once(
         f"\nseed {SEED}: {kills} kills in {rounds} syncs of {calm_pages} pages "
         f"({usual_seconds:.1f} s undisturbed, start included)"
     )
+    assert {stream.partition(" ")[0] for stream in again} == set(SOURCES)
     for stream, times in sorted(again.items()):
         print(f"  {stream:34s} {times:4d} pages again, {kills_of_stream[stream]} kills")
         assert times <= kills_of_stream[stream]
