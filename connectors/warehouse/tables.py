@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -122,6 +123,7 @@ organisation = Table(
     _text("name", required=True),
     _json("domains"),
     _text("external_id"),
+    _text("merged_into_key"),
     Index(None, "client_key"),
 )
 
@@ -156,6 +158,7 @@ agent = Table(
     _text("email"),
     _text("time_zone"),
     _flag("is_active"),
+    _text("merged_into_key"),
     Index(None, "client_key"),
 )
 
@@ -169,8 +172,50 @@ contact = Table(
     _text("phone"),
     _text("language"),
     _text("organisation_key"),
+    _text("merged_into_key"),
     Index(None, "client_key"),
 )
+"""A contact, known by the first identity of the records that are it alone. One that turned out to be the same
+person as another has that one's key in `merged_into_key` and stays, with its key: a merge can be undone."""
+
+person_record = Table(
+    "person_record",
+    metadata,
+    _key("client_key"),
+    _key("source_key"),
+    _key("remote_id"),
+    _text("kind", required=True),
+    _text("person_key", required=True),
+    _text("name"),
+    _json("emails", required=True),
+    _json("phones", required=True),
+    _text("external_id"),
+    _text("organisation_key"),
+    _text("language"),
+    _text("time_zone"),
+    _flag("is_active"),
+    Index(None, "person_key"),
+)
+"""What each source says of a contact or an agent (`kind`), as it says it; what is shown is made of these."""
+
+entity_match = Table(
+    "entity_match",
+    metadata,
+    _key("client_key"),
+    _key("left_key"),
+    _key("right_key"),
+    _text("kind", required=True),
+    _text("verdict", required=True),
+    _text("basis", required=True),
+    Column("bits", Float),
+    _text("reason", required=True),
+    Index(None, "right_key"),
+)
+"""Why two contacts, agents or organisations (`kind`) are one, or may be: `verdict` is same, doubtful or apart.
+
+`basis` says what it rests on: identity, score or decision. `left_key` < `right_key`; `bits` is the log2 of the
+odds that both are one, where it was scored.
+"""
 
 contact_identity = Table(
     "contact_identity",
@@ -680,6 +725,8 @@ DERIVED = (
     "agent",
     "contact",
     "contact_identity",
+    "person_record",
+    "entity_match",
     "ticket",
     "comment",
     "ticket_change",

@@ -27,9 +27,53 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_inbound_event_client_key_source_key_state_next_at'), ['client_key', 'source_key', 'state', 'next_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_inbound_event_received_at'), ['received_at'], unique=False)
 
+    for table in ('agent', 'contact', 'organisation'):
+        with op.batch_alter_table(table, schema=None) as batch_op:
+            batch_op.add_column(sa.Column('merged_into_key', types.SafeText(), nullable=True))
+    op.create_table('person_record',
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.Column('source_key', types.SafeText(), nullable=False),
+    sa.Column('remote_id', types.SafeText(), nullable=False),
+    sa.Column('kind', types.SafeText(), nullable=False),
+    sa.Column('person_key', types.SafeText(), nullable=False),
+    sa.Column('name', types.SafeText(), nullable=True),
+    sa.Column('emails', types.Json(), nullable=False),
+    sa.Column('phones', types.Json(), nullable=False),
+    sa.Column('external_id', types.SafeText(), nullable=True),
+    sa.Column('organisation_key', types.SafeText(), nullable=True),
+    sa.Column('language', types.SafeText(), nullable=True),
+    sa.Column('time_zone', types.SafeText(), nullable=True),
+    sa.Column('is_active', sa.Boolean(), nullable=False),
+    sa.PrimaryKeyConstraint('client_key', 'source_key', 'remote_id', name=op.f('pk_person_record'))
+    )
+    with op.batch_alter_table('person_record', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_person_record_person_key'), ['person_key'], unique=False)
+    op.create_table('entity_match',
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.Column('left_key', types.SafeText(), nullable=False),
+    sa.Column('right_key', types.SafeText(), nullable=False),
+    sa.Column('kind', types.SafeText(), nullable=False),
+    sa.Column('verdict', types.SafeText(), nullable=False),
+    sa.Column('basis', types.SafeText(), nullable=False),
+    sa.Column('bits', sa.Float(), nullable=True),
+    sa.Column('reason', types.SafeText(), nullable=False),
+    sa.PrimaryKeyConstraint('client_key', 'left_key', 'right_key', name=op.f('pk_entity_match'))
+    )
+    with op.batch_alter_table('entity_match', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_entity_match_right_key'), ['right_key'], unique=False)
+
 
 def downgrade() -> None:
     """Moves the schema back."""
+    with op.batch_alter_table('entity_match', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_entity_match_right_key'))
+    op.drop_table('entity_match')
+    with op.batch_alter_table('person_record', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_person_record_person_key'))
+    op.drop_table('person_record')
+    for table in ('organisation', 'contact', 'agent'):
+        with op.batch_alter_table(table, schema=None) as batch_op:
+            batch_op.drop_column('merged_into_key')
     with op.batch_alter_table('inbound_event', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_inbound_event_received_at'))
         batch_op.drop_index(batch_op.f('ix_inbound_event_client_key_source_key_state_next_at'))
