@@ -51,32 +51,41 @@ def reconcile(
     rows = [row for report in reports for row in _rows(report)]
     if json:
         terminal.as_json(rows)
-    elif rows:
-        names = ["listed", "here", "arrived", "missing", "differing", "vanished", "fetched"]
-        names += ["remaining", "disputed"]
-        terminal.table(
-            "",
-            ["client", "source", "stream", *(f"{name}#" for name in names), "note"],
-            [
-                [
-                    row["client"],
-                    row["source"],
-                    row["stream"] or "",
-                    *("" if row.get(name) is None else str(row[name]) for name in names),
-                    row["note"] or "",
-                ]
-                for row in rows
-            ],
-        )
-        for row in rows:
-            for example in row["examples"]:
-                terminal.say(f"{row['client']}, {row['source']}, {row['stream']} {example}")
+    else:
+        for report in reports:
+            _show_differences(report.client_key, _rows(report))
     for report in reports:
         for error in report.errors:
             terminal.fail(str(error))
         if not report.agrees:
             code = max(code, FAILED)
     leave(code)
+
+
+_FIGURES = (
+    *("listed", "here", "arrived", "missing", "differing"),
+    *("vanished", "fetched", "remaining", "disputed"),
+)
+"""A comparison's columns of figures."""
+
+
+def _show_differences(client_key: str, rows: list[dict[str, Any]]) -> None:
+    compared = [row for row in rows if row["note"] is None]
+    if compared:
+        terminal.table(
+            client_key,
+            ["source", *(f"{name}#" for name in _FIGURES)],
+            [
+                [f"{row['source']} {row['stream']}", *(str(row[name]) for name in _FIGURES)]
+                for row in compared
+            ],
+            is_dense=True,
+        )
+    for row in rows:
+        if row["note"] is not None:
+            terminal.say(f"{client_key}, {row['source']}: {row['note']}")
+        for example in row["examples"]:
+            terminal.say(f"{client_key}, {row['source']}, {row['stream']} {example}")
 
 
 def _rows(report: "Reconciled") -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -45,9 +46,22 @@ def as_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table; cells are text, never markup. Columns whose name ends in `#` are right-aligned numbers."""
-    shown = Table(title=escape(title) or None, title_justify="left", header_style="bold")
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_dense: bool = False
+) -> None:
+    """A table; cells are text, never markup. Columns whose name ends in `#` are right-aligned numbers.
+
+    Where it is too wide, the widest columns are folded. `is_dense` leaves out the lines between columns, for tables
+    of many numbers.
+    """
+    shown = Table(
+        title=escape(title) or None,
+        title_justify="left",
+        header_style="bold",
+        box=box.HORIZONTALS if is_dense else box.HEAVY_HEAD,
+        padding=(0, 1, 0, 0) if is_dense else (0, 1),
+        pad_edge=not is_dense,
+    )
     for column in columns:
         number = column.endswith("#")
         shown.add_column(column.rstrip("#"), justify="right" if number else "left", overflow="fold")

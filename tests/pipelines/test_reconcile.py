@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import Engine, select
 
 from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
@@ -14,7 +15,7 @@ from connectors.errors import UnavailableError
 from connectors.warehouse import raw
 from connectors.warehouse.engine import reading
 from connectors.warehouse.tables import comment, raw_record, ticket
-from pipelines import fast_lane, ingest, reconcile
+from pipelines import cli_sources, fast_lane, ingest, reconcile, terminal
 from pipelines.fast_lane import FastLane
 from pipelines.ingest import ingest_client
 from pipelines.normalise import Records, SourceTransform
@@ -297,3 +298,19 @@ def test_a_hint_whose_ticket_cannot_be_fetched_is_asked_for_again(
     assert "client acme, source desk" in str(lane.run().errors[0])
     monkeypatch.setattr(helpdesk, "fetch", fetch)
     assert lane.run().stored == 1
+
+
+def test_the_table_of_figures_fits_100_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every figure whole and in one line, also where an account is large and all of them differ."""
+    monkeypatch.setattr(terminal, "out", Console(width=100, highlight=False))
+    values = [1_234_567, 2_345_678, 4_321, 98_765, 123_456, 54_321, 100_000, 45_678, 7_890]
+    found = reconcile.StreamDifference("organizations", *values)
+    report = Reconciled("acme", [reconcile.SourceDifference("support-mailbox", [found])])
+    cli_sources._show_differences("acme", cli_sources._rows(report))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 100
+    heads = "listed here arrived missing differing vanished fetched remaining disputed"
+    assert any(line.split()[1:] == heads.split() for line in lines)
+    assert any(line.split()[1:] == [str(value) for value in values] for line in lines)
