@@ -110,7 +110,9 @@ def sync(
             "quarantined": outcome.normalise.quarantined if outcome.normalise else 0,
             "rows_changed": outcome.normalise.rows_changed if outcome.normalise else 0,
             "warnings": len(outcome.normalise.warnings) if outcome.normalise else 0,
-            "error": str(outcome.error) if outcome.error else None,
+            "error": str(outcome.error)
+            if outcome.error and not outcome.is_left_to_another
+            else None,
         }
         for report in reports
         for outcome in report.sources
@@ -145,6 +147,8 @@ def sync(
             place = f"{report.client_key}, {outcome.source_key}"
             for line in _warned(outcome.normalise.warnings if outcome.normalise else []):
                 terminal.warn(f"{place}: {line}")
+            if outcome.is_left_to_another:
+                terminal.warn(str(outcome.error))
     for row in rows:
         if row["error"]:
             code = max(code, FAILED)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from connectors.contract import Source
 from connectors.errors import ConnectorError
+from connectors.warehouse.raw import CursorMovedError
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
 from pipelines.normalise_articles import normalise_articles
@@ -28,12 +29,20 @@ Progress = Callable[[str, str, int], None]
 
 @dataclass(slots=True)
 class SourceOutcome:
-    """What became of one source in a run; `error` is set where it failed, and says what to do."""
+    """What became of one source in a run; `error` is set where it failed, and says what to do.
+
+    `sync` counts what was stored before a failure too.
+    """
 
     source_key: str
     sync: SyncReport | None = None
     normalise: NormaliseReport | None = None
     error: ConnectorError | None = None
+
+    @property
+    def is_left_to_another(self) -> bool:
+        """Whether another run was found reading the source: it goes on, and nothing has failed."""
+        return isinstance(self.error, CursorMovedError)
 
 
 @dataclass(slots=True)
@@ -89,8 +98,9 @@ def ingest_source(
     """Syncs and normalises one source; a failure stands in the outcome."""
     wired = wired or wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
     outcome = SourceOutcome(settings.id)
+    outcome.sync = SyncReport(client_key, settings.id)
     try:
-        outcome.sync = _pull(runtime, client_key, settings, wired.source, progress)
+        _pull(runtime, client_key, settings, wired.source, progress, outcome.sync)
     except ConnectorError as error:
         outcome.error = error
     # What was pulled before a failure is normalised all the same: it is committed and whole.
@@ -138,11 +148,12 @@ def _pull(
     settings: SourceSettings,
     source: Source,
     progress: Progress,
-) -> SyncReport:
+    report: SyncReport,
+) -> None:
     def on_page(done: StreamReport) -> None:
         progress(settings.id, done.stream, done.seen)
 
     try:
-        return sync_source(runtime.engine, client_key, settings.id, source, runtime.now, on_page)
+        sync_source(runtime.engine, client_key, settings.id, source, runtime.now, on_page, report)
     except ConnectorError as error:
         raise named(error, client_key, settings) from error

@@ -35,6 +35,8 @@ class PeopleLoader:
         self.source_key = source_key
         self.region = region
         self.person: dict[str, str] = {}
+        self._names: dict[str, str | None] = {}
+        """Remote id → the name last told: a mailbox tells somebody's name in one batch and not in another."""
         self.organisation: dict[str, str] = {}
         self.team: dict[str, str] = {}
         self._agents: set[str] = set()
@@ -42,11 +44,17 @@ class PeopleLoader:
         self._decisions: list[Decision] = []
 
     def load(self, connection: Connection, batch: Batch) -> int:
-        """Writes those of the batch that were not seen yet in this run; returns how many rows changed."""
+        """Writes those of the batch that this run has not seen yet, or not by that name; returns how many rows changed."""
         changed = self._load_organisations(connection, batch.organisations)
         new_teams = [team for team in batch.teams if team.remote_id not in self.team]
         changed += self._load_teams(connection, batch.teams)
-        new = [person for person in batch.people if person.remote_id not in self.person]
+        new = [
+            person
+            for person in batch.people
+            if person.remote_id not in self.person
+            or (person.name and person.name != self._names.get(person.remote_id))
+        ]
+        self._names.update((person.remote_id, person.name) for person in new)
         changed += self._load_contacts(connection, [p for p in new if not p.is_agent])
         changed += self._load_agents(connection, [p for p in new if p.is_agent])
         self._agents.update(person.remote_id for person in new if person.is_agent)

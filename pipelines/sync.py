@@ -47,15 +47,25 @@ def sync_source(
     source: Source,
     now: Callable[[], datetime],
     on_page: Callable[[StreamReport], None] = lambda _report: None,
+    report: SyncReport | None = None,
 ) -> SyncReport:
     """Pulls every stream of a source until it is complete for now.
 
     Killed anywhere, the next call goes on behind the last committed page.
 
+    Args:
+        engine: the warehouse.
+        client_key: whose.
+        source_key: the source's id.
+        source: what is read.
+        now: the clock.
+        on_page: told after each page.
+        report: filled while it goes on, so that it says what was stored even where this raises.
+
     Raises:
         ConnectorError: what the source or the warehouse raised; pages committed before it stay.
     """
-    report = SyncReport(client_key, source_key)
+    report = report or SyncReport(client_key, source_key)
     for stream in source.streams:
         stream_report = StreamReport(stream)
         report.streams.append(stream_report)
