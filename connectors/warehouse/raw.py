@@ -432,8 +432,8 @@ def _move_cursor(
         ).rowcount
     if not moved:
         raise CursorMovedError(
-            f"client {client_key}, source {source_key}, stream {stream}: another run moved the cursor "
-            "meanwhile; this page was left out and comes again with the next run"
+            f"client {client_key}, source {source_key}, stream {stream}: another run is reading it at the "
+            "same time; it is left to that run, nothing is lost"
         )
 
 
