@@ -18,6 +18,9 @@ KEPT = {
 
 KEPT_ELSE = timedelta(days=90)
 
+PURGED = (*KEPT, "reconcile", "compliance_report", "migration", "purge_runs")
+"""Every job there is: a job that is missing here would keep its runs for ever."""
+
 FAILED_KEPT = timedelta(days=30)
 """Runs that failed stay at least this long, whatever their job."""
 
@@ -30,7 +33,7 @@ BATCH = 200
 def delete_old_runs(context: dg.OpExecutionContext) -> None:
     """Deletes in batches until no run is too old."""
     now = datetime.now(UTC)
-    for job in (*KEPT, "reconcile", "compliance_report", "migration", "purge_runs"):
+    for job in PURGED:
         for status in (
             DagsterRunStatus.SUCCESS,
             DagsterRunStatus.FAILURE,
@@ -58,7 +61,10 @@ def _delete(
     return count
 
 
-@dg.job(description="Deletes old runs from Dagster's storage; the warehouse is left alone.")
+@dg.job(
+    tags={"deskbridge/job": "purge_runs"},
+    description="Deletes old runs from Dagster's storage; the warehouse is left alone.",
+)
 def purge_runs() -> None:
     """The job."""
     delete_old_runs()

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from sqlalchemy import update
 
 from connectors.warehouse.engine import make_engine, writing
@@ -21,7 +22,7 @@ from pipelines.build import build_definitions
 from pipelines.demo.configuration import write_configuration
 from pipelines.demo.folder import AFTER_MIGRATION, CLIENT, DemoFolder
 from pipelines.run_job import run_job
-from pipelines.schedules import CLIENT_TAG, JOBS, WORK_TAG
+from pipelines.schedules import CLIENT_TAG, JOB_TAG, JOBS, WORK_TAG
 from pipelines.settings import SettingsError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -347,3 +348,32 @@ def test_the_shipped_instance_is_one_that_dagster_accepts(tmp_path: Path) -> Non
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert instance.run_monitoring_enabled
         assert instance.run_retries_enabled
+
+
+def test_the_queue_always_has_a_place_for_the_tick() -> None:
+    """Every other job has a limit of its own, and all of them together leave a place free."""
+    text = (REPOSITORY / "dagster_home" / "dagster.yaml").read_text("utf-8")
+    runs = yaml.safe_load(text)["concurrency"]["runs"]
+    limits = {
+        one["value"]: one["limit"]
+        for one in runs["tag_concurrency_limits"]
+        if one["key"] == JOB_TAG
+    }
+    assert set(limits) == {job.name for job in JOBS} - {"sla_tick"}
+    assert sum(limits.values()) < runs["max_concurrent_runs"]
+    assert {
+        "key": WORK_TAG,
+        "value": {"applyLimitPerUniqueValue": True},
+        "limit": 1,
+    } in runs["tag_concurrency_limits"]
+
+
+def test_the_runs_of_every_job_bear_its_name_for_the_queue(tmp_path: Path) -> None:
+    """A job whose tag is missing or another's would not be held to its limit."""
+    definitions = build_definitions(write_config(tmp_path, "one client"))
+    tags = {job.name: definitions.resolve_job_def(job.name).run_tags.get(JOB_TAG) for job in JOBS}
+    assert tags == {job.name: job.name for job in JOBS}
+
+
+def test_the_runs_of_every_job_are_purged() -> None:
+    assert sorted(purge.PURGED) == sorted(job.name for job in JOBS)
