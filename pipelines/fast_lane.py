@@ -8,19 +8,17 @@ Hints are only that: one that is lost costs nothing but the minutes until the ne
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from connectors.contract import Cursor, Hinting, Reconcilable
 from connectors.errors import ConnectorError
 from connectors.warehouse import raw
-from connectors.warehouse.bulk import chunks
-from connectors.warehouse.engine import reading, writing
+from connectors.warehouse.engine import reading
+from pipelines.fetched import fetch_and_store
 from pipelines.ingest import named, normalise
 from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.wiring import Wired, sources_of, wire
-
-TICKETS_AT_ONCE = 100
-"""Tickets fetched by id in one step."""
 
 STREAM = "tickets"
 
@@ -71,9 +69,7 @@ class FastLane:
         return report
 
     def _one(self, settings: SourceSettings, wired: Wired, report: FastLaneReport) -> None:
-        source = wired.source
-        assert isinstance(source, Hinting)
-        assert isinstance(source, Reconcilable)
+        source: Any = wired.source
         with reading(self._runtime.engine) as connection:
             state = raw.stream_state(connection, self._client_key, settings.id, STREAM)
         if state.sequence == 0:
@@ -81,22 +77,19 @@ class FastLane:
             return
         hints = source.newest(self._cursors.get(settings.id))
         report.hinted += len(hints.ticket_remote_ids)
-        stored = 0
-        for some in chunks(hints.ticket_remote_ids, TICKETS_AT_ONCE):
-            for page in source.fetch(STREAM, some):
-                report.calls += page.calls
-                with writing(self._runtime.engine) as connection:
-                    stored += raw.store_records(
-                        connection,
-                        self._client_key,
-                        settings.id,
-                        page.records,
-                        fetched_at=self._runtime.now(),
-                        volatile=source.volatile_fields,
-                    )
+        fetched = fetch_and_store(
+            self._runtime,
+            self._client_key,
+            settings.id,
+            source,
+            STREAM,
+            hints.ticket_remote_ids,
+        )
         # Only now: had the fetching failed, the same tickets would be asked for again.
         self._cursors[settings.id] = hints.cursor
-        report.stored += stored
-        if stored:
+        report.calls += fetched.calls
+        report.stored += fetched.stored
+        if hints.ticket_remote_ids:
+            # Whatever was stored: who stored it before may have died ahead of this.
             done = normalise(self._runtime, self._client_key, settings.id, wired.transform)
             report.tickets += done.tickets

@@ -12,21 +12,17 @@ than it did looks the same.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from connectors.contract import Listed, Reconcilable, Recounting, Source
+from connectors.contract import Listed, Reconcilable, Recounting
 from connectors.errors import ConnectorError
-from connectors.warehouse import inventory, raw
-from connectors.warehouse.bulk import chunks
-from connectors.warehouse.engine import reading, writing
+from connectors.warehouse import inventory
+from connectors.warehouse.engine import reading
+from pipelines.fetched import Fetched, FetchedById, fetch_and_store
 from pipelines.ingest import ingest_source, named, normalise
 from pipelines.recount import Recounted, recount_stream
 from pipelines.runtime import Runtime
 from pipelines.settings import SourceSettings
 from pipelines.wiring import sources_of, wire
-
-FETCHED_AT_ONCE = 100
-"""Records asked for by id in one step; what came is stored before the next."""
 
 VANISHED_AT_ONCE = 50
 VANISHED_SHARE = 0.1
@@ -313,7 +309,7 @@ def _fetch(
     runtime: Runtime,
     client_key: str,
     source_key: str,
-    source: Source | Any,
+    source: FetchedById,
     comparison: _Comparison,
     progress: Progress,
 ) -> int:
@@ -321,21 +317,14 @@ def _fetch(
     difference = comparison.difference
     wanted = list(comparison.wanted)
     comparison.remain(wanted[MOST_REPAIRS:])
-    calls = 0
-    for some in chunks(wanted[:MOST_REPAIRS], FETCHED_AT_ONCE):
-        answered: set[str] = set()
-        for page in source.fetch(difference.stream, some):
-            calls += page.calls
-            answered |= {one.remote_id for one in page.records if one.stream == difference.stream}
-            with writing(runtime.engine) as connection:
-                difference.fetched += raw.store_records(
-                    connection,
-                    client_key,
-                    source_key,
-                    page.records,
-                    fetched_at=runtime.now(),
-                    volatile=source.volatile_fields,
-                )
-        comparison.remain(set(some) - answered)
-        progress(source_key, f"{difference.stream} mended", difference.fetched)
-    return calls
+    wanted = wanted[:MOST_REPAIRS]
+
+    def on_page(done: Fetched) -> None:
+        difference.fetched = done.stored
+        progress(source_key, f"{difference.stream} mended", done.stored)
+
+    fetched = fetch_and_store(
+        runtime, client_key, source_key, source, difference.stream, wanted, on_page
+    )
+    comparison.remain(set(wanted) - fetched.answered)
+    return fetched.calls

@@ -96,6 +96,22 @@ class OAuthSettings(Strict):
             )
 
 
+class WebhookSettings(Strict):
+    """A webhook by which a helpdesk tells of changed tickets at once, to `deskbridge serve`."""
+
+    secret: Annotated[SecretStr, Field(min_length=16)]
+    """Zendesk: the webhook's signing secret. Freshdesk: what the automation rule sends; make it up."""
+    previous_secret: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """Accepted too, while one secret replaces the other."""
+
+
+class FreshdeskWebhookSettings(WebhookSettings):
+    """Freshdesk's, which is not signed: the rule sends the secret in a header, or as basic authentication."""
+
+    header: str = Field(default="X-Deskbridge-Secret", pattern=r"^[A-Za-z0-9-]+$")
+    """The header in which the secret comes."""
+
+
 class ZendeskSettings(HttpSourceSettings):
     """A Zendesk account; export and import need an admin's right: `email` with `token`, or `oauth`."""
 
@@ -108,6 +124,7 @@ class ZendeskSettings(HttpSourceSettings):
     """Instead of email and token: an OAuth client of the account."""
     exports_per_minute: int = Field(default=10, ge=1, le=1_000)
     """Calls of the incremental exports; 30 with the High Volume add-on."""
+    webhook: WebhookSettings | None = None
     subdomain: str | None = None
     base_url: HttpUrl | None = None
 
@@ -137,6 +154,7 @@ class FreshdeskSettings(HttpSourceSettings):
 
     type: Literal["freshdesk"]
     api_key: SecretStr
+    webhook: FreshdeskWebhookSettings | None = None
     domain: str | None = None
     base_url: HttpUrl | None = None
 
@@ -381,12 +399,22 @@ class ClientSettings(Strict):
     migrations: tuple[MigrationSettings, ...] = ()
 
 
+class ReceivingSettings(Strict):
+    """What `deskbridge serve` takes in."""
+
+    largest_kb: int = Field(default=1_000, ge=16, le=16_000)
+    """A larger body is refused."""
+    kept_days: int = Field(default=30, ge=1, le=3_650)
+    """How long events stay that were worked off."""
+
+
 class Settings(Strict):
     """The whole file."""
 
     warehouse: WarehouseUrl = "sqlite:///warehouse.db"
     """sqlite:///FILE, relative to this file, or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."""
     clients: dict[Key, ClientSettings] = Field(min_length=1)
+    webhooks: ReceivingSettings = Field(default_factory=ReceivingSettings)
     clock: Instant | None = None
     """A present that stands still, for demos and rehearsals. Never set it where real people are paged."""
     folder: Path = Field(default=Path(), exclude=True)

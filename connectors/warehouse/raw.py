@@ -110,8 +110,12 @@ def store_records(
     *,
     fetched_at: datetime,
     volatile: Mapping[str, Sequence[str]],
+    keep_newer: bool = False,
 ) -> int:
     """Stores new or changed records that were fetched by id, of any stream; no cursor moves.
+
+    With `keep_newer` a record is left out that the source changed before the one that is here: two workers may have
+    asked for it, and the one who asked first may store last. Where one of the two is a tombstone, the new one counts.
 
     Returns:
         How many were new or changed. Records of a stream that was never pulled are left out: its first pull
@@ -137,6 +141,7 @@ def store_records(
                 some,
                 fetched_at,
                 volatile.get(stream, ()),
+                keep_newer=keep_newer,
             )
     return stored
 
@@ -149,11 +154,14 @@ def _store(
     records: Sequence[RawRecord],
     fetched_at: datetime,
     volatile: Sequence[str],
+    *,
+    keep_newer: bool = False,
 ) -> int:
     """Writes a new version of each record whose content differs from its latest one; returns how many."""
-    latest = _latest_hashes(
-        connection, client_key, source_key, stream, [safe_text(r.remote_id) for r in records]
-    )
+    place = (client_key, source_key, stream)
+    latest = _latest_hashes(connection, *place, [safe_text(r.remote_id) for r in records])
+    if keep_newer:
+        records = _without_older(connection, place, records)
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     for record in records:
         remote_id = safe_text(record.remote_id)
@@ -356,6 +364,31 @@ def count_records(connection: Connection, client_key: str, source_key: str) -> d
         .group_by(raw_record.c.stream)
     )
     return dict(rows)
+
+
+def _without_older(
+    connection: Connection, place: tuple[str, str, str], records: Sequence[RawRecord]
+) -> list[RawRecord]:
+    """The records but those that are older than what is here; tombstones stay."""
+    r = raw_record.c
+    dated = [one for one in records if one.source_updated_at and not one.is_tombstone]
+    statement = select(r.remote_id, r.version, r.is_tombstone, r.source_updated_at).where(
+        *_is_stream(raw_record, *place)
+    )
+    here: dict[str, Any] = {}
+    ids = [safe_text(one.remote_id) for one in dated]
+    for row in select_in(connection, statement, r.remote_id, ids):
+        if row.remote_id not in here or row.version > here[row.remote_id].version:
+            here[row.remote_id] = row
+
+    def is_older(one: RawRecord) -> bool:
+        known = here.get(safe_text(one.remote_id))
+        if known is None or known.is_tombstone or one.is_tombstone:
+            return False
+        at, known_at = one.source_updated_at, known.source_updated_at
+        return at is not None and known_at is not None and at < known_at
+
+    return [one for one in records if not is_older(one)]
 
 
 def _read(connection: Connection, newest: Select[Any]) -> Iterator[RawRecord]:
