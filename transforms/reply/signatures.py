@@ -1,0 +1,274 @@
+"""What stands below (or above) the author's words: signatures, lines of phones, footers of lists, legal text, warnings.
+
+Belongs here: telling them apart from words in one stretch of unquoted lines. Does not belong here: quotes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from transforms.reply.headers import is_rule
+from transforms.reply.lines import Line, next_written
+from transforms.reply.parts import PartKind
+from transforms.reply.words import (
+    BANNER_CUES,
+    BANNER_HEADS,
+    DEVICES,
+    LEGAL_CUES,
+    LEGAL_SURE,
+    SENT_FROM,
+    SENT_FROM_ENDS,
+)
+
+Label = tuple[PartKind, str]
+
+_DELIMITER = re.compile(r"\s?(?:--|—|––|—-|-—|__)[ \t\u00a0]*")
+_STANDARD_DELIMITER = "-- "
+_LONGEST_SIGNATURE = 12
+_LONGEST_STANDARD = 40
+_LONGEST_CONTACT = 9
+_LINK = re.compile(r"[<(\[]?(?:https?://|mailto:|www\.)[^\s>)\]]+[>)\]]?")
+_WORD = re.compile(r"[^\W_]+")
+_CONTACT = re.compile(
+    r"\+?\d[\d\s()./-]{6,}\d|\S+@\S+\.\S|https?://|www\.|(?<!\w)(?:tel|fax|mobil|mobile|phone|fon|cell|gsm|telefon)\b",
+    re.I,
+)
+_FROM_A_DEVICE = re.compile(r"(?:[^\W\d_]+ ){0,2}(?:from|via|von|de|från|fra) ((?:\w+[ -]?){1,4})")
+_UNSPACED_DEVICES = tuple(device for device in DEVICES if ord(device[0]) > 0x2E00)
+_LONG_DEVICES = (
+    "mobilger",
+    "mobiltel",
+    "smartphone",
+    "android",
+    "iphone",
+    "ipad",
+    "telefon",
+    "handy",
+)
+_NAME_LINE = re.compile(r"[^.!?]{1,60}|.*\b\S+\.\S+.*")
+_FOOTER = re.compile(
+    r"\W*(?:to unsubscribe|unsubscribe from|you (?:have )?received this (?:message|e-?mail) because"
+    r"|you(?:'re| are) receiving this (?:message |e-?mail |because)|reply to this (?:e-?mail|message) directly"
+    r"|to (?:view this discussion|respond, reply to this|stop receiving (?:emails|these))"
+    r"|(?:manage|update|change) your (?:subscription|preferences|e-?mail preferences)"
+    r"|[\w.+-]{2,40} mailing list(?: -- \S+@\S+)?$|(?:um sich|zum) .{0,20}abmelde|se désinscrire"
+    r"|(?:please )?consider the environment|bitte denken sie an die umwelt"
+    r"|pensez? à l'environnement|antes de imprimir|lütfen .{0,40}yazdırmadan"
+    r"|this (?:e-?mail|message) (?:has been|was|is) (?:scanned|checked)|scanned by |virus-free|virenfrei)",
+    re.I,
+)
+_NEEDS_NO_LINK = re.compile(
+    r"environment|umwelt|environnement|imprimir|yazdır|scanned|checked|virus|virenfrei", re.I
+)
+_TITLE = re.compile(r"\W*(?:legal )?(?:disclaimer|confidentiality notice|haftungsausschluss|rechtlicher hinweis|avertissement|aviso legal|yasal uyarı)\W*", re.I)  # fmt: skip
+
+
+def labels_of(lines: Sequence[Line], *, is_first: bool, is_below_quote: bool) -> list[Label | None]:
+    """What each line of a stretch without quotes is; None for the author's words (and blank lines).
+
+    Args:
+        lines: the stretch.
+        is_first: whether it begins the text, where warnings of servers stand.
+        is_below_quote: whether the author's words stand above a quote and this below it: then a block of contact
+            data is a signature also without a delimiter.
+    """
+    labels: list[Label | None] = [None] * len(lines)
+    paragraphs = list(_paragraphs(lines))
+    if is_first:
+        _label_banner(lines, paragraphs, labels)
+    _label_programs(lines, paragraphs, labels)
+    _label_delimited(lines, labels)
+    _label_ruled(lines, labels)
+    _label_tail(lines, paragraphs, labels)
+    if is_below_quote:
+        _label_contact(lines, labels)
+    return labels
+
+
+def is_sent_from(line: Line, *, is_last: bool) -> bool:
+    """Whether a line is what a phone or a program adds, `Sent from my iPhone`."""
+    text = _LINK.sub("", line.content).strip("()[]<>*_-–—.!\"'„“ ")
+    words = _WORD.findall(text.casefold())
+    if not words or len(words) > 16 or len(text) > 120:
+        return False
+    folded = text.casefold()
+    short = _FROM_A_DEVICE.fullmatch(folded)
+    if short is not None and any(map(_is_device, _WORD.findall(short[1]))):
+        return True
+    if not folded.startswith(SENT_FROM) and not folded.endswith(SENT_FROM_ENDS):
+        return False
+    if any(map(_is_device, words)) or any(device in folded for device in _UNSPACED_DEVICES):
+        return "," not in text or any(map(_is_device, words[:7]))
+    return (
+        is_last
+        and len(words) <= 9
+        and "," not in text
+        and words[0] in ("sent", "gesendet", "envoyé")
+    )
+
+
+def _is_device(word: str) -> bool:
+    return word in DEVICES or word.startswith(_LONG_DEVICES)
+
+
+def _paragraphs(lines: Sequence[Line]) -> Iterator[range]:
+    start = None
+    for i, line in enumerate(lines):
+        if line.is_blank and start is not None:
+            yield range(start, i)
+            start = None
+        elif not line.is_blank and start is None:
+            start = i
+    if start is not None:
+        yield range(start, len(lines))
+
+
+def _words(lines: Sequence[Line], paragraph: range) -> str:
+    return " ".join(lines[i].content for i in paragraph).casefold()
+
+
+def _put(labels: list[Label | None], where: range, label: Label) -> None:
+    for i in where:
+        if labels[i] is None:
+            labels[i] = label
+
+
+def _label_banner(
+    lines: Sequence[Line], paragraphs: Sequence[range], labels: list[Label | None]
+) -> None:
+    for paragraph in paragraphs[:2]:
+        first = lines[paragraph.start].content.casefold().strip("*_[(<⚠️!-= ")
+        words = _words(lines, paragraph)
+        if (
+            len(paragraph) <= 6
+            and first.startswith(BANNER_HEADS)
+            and sum(cue in words for cue in BANNER_CUES) >= (1 if len(words) < 400 else 2)
+            and len(words.split()) > 4
+        ):
+            _put(labels, paragraph, ("disclaimer", "warning of a server"))
+        else:
+            return
+
+
+def _label_programs(
+    lines: Sequence[Line], paragraphs: Sequence[range], labels: list[Label | None]
+) -> None:
+    for number, paragraph in enumerate(paragraphs):
+        last = number == len(paragraphs) - 1
+        for i in paragraph:
+            ends = i == paragraph.stop - 1
+            begins = i == paragraph.start or labels[i - 1] is not None
+            if (begins or (ends and last)) and is_sent_from(lines[i], is_last=ends and last):
+                labels[i] = ("signature", "line of a program")
+            elif (
+                i > paragraph.start
+                and labels[i - 1] == ("signature", "line of a program")
+                and _LINK.fullmatch(lines[i].content)
+            ):
+                labels[i] = labels[i - 1]
+
+
+def _label_delimited(lines: Sequence[Line], labels: list[Label | None]) -> None:
+    for i, line in enumerate(lines):
+        if not _DELIMITER.fullmatch(line.raw):
+            continue
+        below = sum(not each.is_blank for each in lines[i + 1 :])
+        most = _LONGEST_STANDARD if line.raw == _STANDARD_DELIMITER else _LONGEST_SIGNATURE
+        has_tail = any(_is_legal(_words(lines, p)) for p in _paragraphs(lines[i + 1 :]))
+        if below <= most or (has_tail and below <= _LONGEST_STANDARD):
+            for j in range(i, len(lines)):
+                if labels[j] is None:
+                    labels[j] = ("signature", "delimiter")
+            return
+
+
+def _label_ruled(lines: Sequence[Line], labels: list[Label | None]) -> None:
+    """Label a short block of names and contact data below the last rule."""
+    rules = [i for i, line in enumerate(lines) if labels[i] is None and is_rule(line)]
+    if not rules:
+        return
+    below = [i for i in range(rules[-1] + 1, len(lines)) if labels[i] is None]
+    contents = [lines[i].content for i in below if not lines[i].is_blank]
+    if not 0 < len(contents) <= _LONGEST_SIGNATURE or rules[-1] == next_written(lines, 0):
+        return
+    if all(_NAME_LINE.fullmatch(text) and len(text.split()) <= 8 for text in contents) and any(
+        _CONTACT.search(text) for text in contents
+    ):
+        _put(labels, range(rules[-1], below[-1] + 1), ("signature", "rule"))
+
+
+def _is_legal(words: str) -> bool:
+    sure = sum(cue in words for cue in LEGAL_SURE)
+    return len(words) > 80 and sure > 0 and sure + sum(cue in words for cue in LEGAL_CUES) >= 2
+
+
+def _is_footer(lines: Sequence[Line], paragraph: range) -> bool:
+    """Whether a paragraph is one of a list or a scanner, which say how to leave them by a link, or stand below a rule."""
+    found = next((i for i in paragraph if _FOOTER.match(lines[i].content)), None)
+    if found is None:
+        return False
+    if found > 0 and is_rule(lines[found - 1]):
+        return True
+    text = " ".join(lines[i].content for i in range(found, len(lines)))
+    return bool(_NEEDS_NO_LINK.search(text) or "@" in text or "://" in text)
+
+
+def _label_tail(
+    lines: Sequence[Line], paragraphs: Sequence[range], labels: list[Label | None]
+) -> None:
+    """Label legal text and footers at the end, from the last paragraph upwards until one of the author's."""
+    pending: list[range] = []
+    for paragraph in reversed(paragraphs):
+        words = _words(lines, paragraph)
+        label: Label | None = None
+        if all(labels[i] is not None for i in paragraph):
+            _put(labels, paragraph, ("signature", "footer"))
+            if _is_legal(words):
+                for i in paragraph:
+                    labels[i] = ("disclaimer", "legal text")
+            continue
+        if _is_legal(words) or _TITLE.fullmatch(words):
+            label = ("disclaimer", "legal text")
+        elif len(words) < 500 and _is_footer(lines, paragraph):
+            label = ("signature", "footer")
+        elif all(is_rule(lines[i]) for i in paragraph):
+            pending.append(paragraph)
+            continue
+        if label is None:
+            return
+        start = paragraph.start
+        if label[1] == "footer":
+            start = next((i for i in paragraph if _begins_footer(lines[i])), paragraph.start)
+        else:
+            start = _start_of_legal(lines, paragraph)
+        _put(labels, range(start, paragraph.stop), label)
+        for rule in pending:
+            _put(labels, rule, label)
+        pending.clear()
+        if start > paragraph.start:
+            return
+    # A rule above all that was labelled belongs to it; one at the very end says nothing and stays.
+
+
+def _begins_footer(line: Line) -> bool:
+    return is_rule(line) or bool(_FOOTER.match(line.content))
+
+
+def _start_of_legal(lines: Sequence[Line], paragraph: range) -> int:
+    """Where legal text begins in a paragraph whose first lines may be the author's name."""
+    for i in paragraph:
+        rest = " ".join(lines[j].content for j in range(i, paragraph.stop)).casefold()
+        long_line = len(lines[i].content.split()) >= 6 or is_rule(lines[i])
+        if _TITLE.fullmatch(lines[i].content) or (long_line and _is_legal(rest)):
+            return i
+    return paragraph.start
+
+
+def _label_contact(lines: Sequence[Line], labels: list[Label | None]) -> None:
+    own = [i for i, label in enumerate(labels) if label is None and not lines[i].is_blank]
+    if not own or len(own) > _LONGEST_CONTACT:
+        return
+    contents = [lines[i].content for i in own]
+    if any(len(text.split()) > 9 or text.endswith(("?", "!")) for text in contents):
+        return
+    if any(_CONTACT.search(text) for text in contents):
+        _put(labels, range(own[0], own[-1] + 1), ("signature", "contact data"))
