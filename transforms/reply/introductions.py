@@ -111,7 +111,7 @@ def _may_open(lines: Sequence[Line], start: int, end: int) -> bool:
     folded = text.casefold().lstrip("*_-\"' ")
     if _begins_like_one(folded):
         return True
-    if _holds_verb(folded) and _IN_BRACKETS.search(text):
+    if _IN_BRACKETS.search(text) and (_holds_verb(folded) or _DATE.search(folded)):
         return True
     later = " ".join(line.content for line in lines[start + 1 : end + 1])
     if (
@@ -165,5 +165,5 @@ def _read(joined: str, *, is_quoted: bool) -> bool | None:
     if _ENDS_IN_BRACKETS.search(folded.rstrip(":： ")) or (date and (verb or address or begins)):
         return False
     if verb and closes and len(folded.split()) <= _FEW_WORDS:
-        return False
+        return False if _VERB.sub("", folded).strip(" :：,.") else None
     return None

@@ -17,6 +17,7 @@ _PROMPT = re.compile(r"\s{0,3}>>> ?\S")
 _OPEN_BRACKET = re.compile(r"<[^<>]*@[^<>]*$")
 _BROKEN_FROM = 66
 _BROKEN_TO = 40
+_FEW_MARKED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Line:
 def lines_of(text: str) -> list[Line]:
     """All lines of a text; joined they are the text.
 
-    A run of lines that begins three marks deep is Python's prompt, and a lone `>From` an escape of mailboxes: both
-    are no quotes. Nor is what stands in a fenced block of code.
+    A line that begins three marks deep is Python's prompt, a lone `>From` an escape of mailboxes, and a single marked
+    line in the middle of a paragraph a program's output: all are no quotes. Nor is what stands in a fenced block of
+    code.
     """
     lines = [_line(match[0], match.start()) for match in _LINE.finditer(text)]
     if any(line.depth for line in lines):
@@ -89,6 +91,7 @@ def _unmarked(line: Line) -> Line:
 def _without_false_marks(lines: list[Line]) -> list[Line]:
     code = fenced(lines)
     out = [_unmarked(line) if i in code else line for i, line in enumerate(lines)]
+    few = sum(line.depth > 0 for line in out) <= _FEW_MARKED
     before = 0
     for i, line in enumerate(out):
         introduces = i > 0 and out[i - 1].content.endswith((":", "："))
@@ -96,7 +99,11 @@ def _without_false_marks(lines: list[Line]) -> list[Line]:
             out[i] = Line(line.start, line.end, before, line.raw, line.content)
         elif line.depth == before + 1 and i > 0 and _closes_bracket(out[i - 1], line):
             out[i] = Line(line.start, line.end, before, line.raw, f">{line.content}")
-        elif not before and not introduces and _is_no_quote(out, i):
+        elif (
+            not before
+            and not introduces
+            and (_is_no_quote(out, i) or (few and _is_in_the_middle(out, i)))
+        ):
             out[i] = _unmarked(line)
         before = out[i].depth
     return out
@@ -105,6 +112,16 @@ def _without_false_marks(lines: list[Line]) -> list[Line]:
 def _is_no_quote(lines: Sequence[Line], i: int) -> bool:
     raw = lines[i].raw
     return bool(_PROMPT.match(raw) or (_ESCAPED_FROM.match(raw) and not _is_marked(lines, i + 1)))
+
+
+def _is_in_the_middle(lines: Sequence[Line], i: int) -> bool:
+    """Whether a marked line stands directly between two that are not, as in the output of a program."""
+    return (
+        0 < i < len(lines) - 1
+        and not lines[i - 1].is_blank
+        and not lines[i + 1].is_blank
+        and not lines[i + 1].depth
+    )
 
 
 def _closes_bracket(above: Line, line: Line) -> bool:
