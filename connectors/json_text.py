@@ -53,3 +53,15 @@ def sorted_text(value: Any) -> str | None:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         return None
+
+
+def json_bytes(value: Any) -> bytes | None:
+    """A value's JSON in UTF-8 as PostgreSQL takes it; None where only the standard library or nobody can write it.
+
+    None also for texts with a NUL, which PostgreSQL refuses, and for instants, whose form is not JSON's affair.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:
+        return None
+    return None if b"\\u0000" in text else text

@@ -3,6 +3,7 @@
 Belongs here: opening and closing these. Does not belong here: work.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,6 +88,9 @@ def runtime_on(
     engine: Engine, settings: Settings, now: Callable[[], datetime] | None = None
 ) -> Runtime:
     """A runtime on a prepared warehouse that the caller closes; its clients are written down."""
+    if not gc.get_freeze_count():
+        # What the libraries brought stays for good: looking through it again and again was a fifth of a sync's time.
+        gc.freeze()
     _write_clients(engine, settings)
     clock = now or clock_of(settings)
     return Runtime(settings, engine, clock, _running(clock) if settings.clock else clock)

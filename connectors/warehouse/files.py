@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from connectors.warehouse.bulk import Row, select_in, upsert
+from connectors.warehouse.bulk import KEYS_PER_QUERY, Row, chunks, one_of, select_in, upsert
 from connectors.warehouse.tables import attachment, attachment_content, ticket
 
 FIRST_PAUSE = timedelta(minutes=10)
@@ -26,6 +26,9 @@ class DueFile:
     file_name: str
     remote_url: str
     attempts: int
+    media_type: str | None = None
+    size_bytes: int | None = None
+    """Both as the source told them with the comment."""
 
 
 def due_files(
@@ -40,6 +43,8 @@ def due_files(
             a.file_name,
             a.remote_url,
             func.coalesce(c.attempts, 0),
+            a.media_type,
+            a.size_bytes,
         )
         .join(ticket, ticket.c.ticket_key == a.ticket_key)
         .outerjoin(attachment_content, c.attachment_key == a.attachment_key)
@@ -77,12 +82,14 @@ def note_stored(
         for file, sha256, size in stored
     ]
     upsert(connection, attachment_content, rows)
-    for row in rows:
-        connection.execute(
-            update(attachment)
-            .where(attachment.c.attachment_key == row["attachment_key"])
-            .values(sha256=row["sha256"])
-        )
+    noted = (
+        select(attachment_content.c.sha256)
+        .where(attachment_content.c.attachment_key == attachment.c.attachment_key)
+        .scalar_subquery()
+    )
+    for keys in chunks((row["attachment_key"] for row in rows), KEYS_PER_QUERY):
+        chosen = one_of(connection, attachment.c.attachment_key, keys)
+        connection.execute(update(attachment).where(chosen).values(sha256=noted))
 
 
 def note_failed(

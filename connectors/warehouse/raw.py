@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select, update
 from connectors.contract import Page
 from connectors.errors import TransientError
 from connectors.json_text import parsed
-from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
+from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, insert, one_of, select_in, upsert
 from connectors.warehouse.tables import raw_record, sync_cursor
 from connectors.warehouse.types import canonical_parsed, safe_text
 from transforms.model import RawRecord
@@ -186,13 +186,8 @@ def _store(
             "location": dict(record.location) or None,
             "fetched_at": fetched_at,
         }
-    return upsert(
-        connection,
-        raw_record,
-        rows.values(),
-        key=("client_key", "source_key", "stream", "remote_id", "version"),
-        update=False,
-    )
+    # The stream's lock is held since before the look: nobody can have stored these versions meanwhile.
+    return insert(connection, raw_record, rows.values())
 
 
 def content_sha256(record: RawRecord, volatile: Sequence[str]) -> str:

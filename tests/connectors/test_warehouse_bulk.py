@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import IntegrityError
 
 from connectors.contract import Page
 from connectors.warehouse import bulk, raw
@@ -32,6 +33,64 @@ def test_upsert_takes_the_last_of_two_rows_with_one_key(engine: Engine) -> None:
     with writing(engine) as connection:
         bulk.upsert(connection, contact, [*rows(1, "first"), *rows(1, "last")])
         assert connection.scalar(select(contact.c.name)) == "last"
+
+
+@pytest.mark.parametrize("count", [3, 120, 4_500])
+def test_insert_keeps_the_order_and_every_value(engine: Engine, count: int) -> None:
+    locations: list = [None, {}, {"a": [1, 2.5, "é\x00", None]}, {"big": 2**70}]
+    given = [
+        {
+            "client_key": "acme",
+            "source_key": "desk",
+            "stream": "tickets",
+            "remote_id": f"{(n * 7919) % count}\ttab \\N é",
+            "version": 1 + n % 2,
+            "ticket_remote_id": None if n % 3 else "a\x00b",
+            "media_type": "application/json",
+            "payload": bytes([n % 256, 0, 92, 10]),
+            "payload_sha256": "",
+            "content_sha256": "",
+            "is_tombstone": n % 2 == 0,
+            "source_updated_at": None if n % 5 else NOW,
+            "location": locations[n % 4],
+            "fetched_at": NOW,
+        }
+        for n in range(count)
+    ]
+    with writing(engine) as connection:
+        assert bulk.insert(connection, raw_record, given) == count
+    with reading(engine) as connection:
+        names = [getattr(raw_record.c, name) for name in given[0]]
+        found = connection.execute(select(*names).order_by(raw_record.c.raw_id)).all()
+    expected = [
+        {
+            **row,
+            "ticket_remote_id": row["ticket_remote_id"] and "a\ufffdb",
+            "location": {"a": [1, 2.5, "é\ufffd", None]} if n % 4 == 2 else row["location"],
+        }
+        for n, row in enumerate(given)
+    ]
+    assert [dict(row._mapping) for row in found] == expected
+
+
+@pytest.mark.parametrize("count", [3, 120])
+def test_insert_of_a_known_key_fails_whole(engine: Engine, count: int) -> None:
+    with writing(engine) as connection:
+        bulk.insert(connection, contact, rows(1))
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        bulk.insert(connection, contact, list(reversed(rows(count))))
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(contact)) == 1
+
+
+def test_rows_may_lack_columns_that_others_have(engine: Engine) -> None:
+    given = rows(200)
+    given[7].pop("name")
+    with writing(engine) as connection:
+        bulk.insert(connection, contact, given[:100])
+        bulk.upsert(connection, contact, given)
+        named = connection.scalar(select(func.count(contact.c.name)))
+    assert named == 199
 
 
 def test_text_that_databases_refuse_is_made_safe(engine: Engine) -> None:
