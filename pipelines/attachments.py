@@ -6,6 +6,7 @@ Belongs here: which are due, in what portions, what becomes of a failure. Does n
 A file is stored before it is noted: killed in between, it is fetched again and found to be there.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,11 @@ FILES_AT_ONCE = 50
 FAILURES_IN_A_ROW = 3
 """So many files of a source that one after the other cannot be read end its run: their host is down."""
 
+REASONS_TOLD = 5
+"""Files of a source whose failure is told by name; the others are counted, and stand in the warehouse."""
+
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype\s+html|<html)", re.IGNORECASE)
+
 Progress = Callable[[str, str, int], None]
 
 
@@ -46,6 +52,8 @@ class SourceFiles:
     size_bytes: int = 0
     gone: int = 0
     later: int = 0
+    reasons: list[str] = field(default_factory=list)
+    """Why the first few are gone or come later, by the file's ticket and name."""
     error: ConnectorError | None = None
 
 
@@ -129,6 +137,7 @@ def _fetch(
                 kept = store.put(_pieces(source, file), most_bytes=most_bytes)
             except (NotFoundError, TooLargeError) as gone:
                 failed.append((file, str(gone), True))
+                _tell(done, file, gone)
                 done.gone += 1
             except (AuthError, RateLimitedError) as stop:
                 error = stop
@@ -138,6 +147,7 @@ def _fetch(
                     error = lost
                     break
                 failed.append((file, str(lost), False))
+                _tell(done, file, lost)
                 done.later += 1
                 in_a_row += 1
                 if in_a_row >= FAILURES_IN_A_ROW:
@@ -164,11 +174,33 @@ class _FileUnavailableError(UnavailableError):
 
 def _pieces(source: FileReading, file: DueFile) -> Iterator[bytes]:
     try:
-        yield from source.file(file.ticket_remote_id, file.remote_url)
+        for number, piece in enumerate(source.file(file.ticket_remote_id, file.remote_url)):
+            if number == 0 and _is_page_instead(file, piece):
+                raise UnavailableError(
+                    f"a web page of {len(piece)} bytes came instead of the file ({file.media_type}, "
+                    f"{file.size_bytes} bytes). Is a proxy or a sign-in page in between?"
+                )
+            yield piece
     except (AuthError, NotFoundError, RateLimitedError):
         raise
     except ConnectorError as error:
         raise _FileUnavailableError(str(error)) from error
+
+
+def _is_page_instead(file: DueFile, first: bytes) -> bool:
+    """Whether a page with status 200 (of a proxy, of a sign-in) came where no page was told of."""
+    told = (file.media_type or "").casefold()
+    return (
+        bool(told)
+        and "html" not in told
+        and len(first) != file.size_bytes
+        and _PAGE.match(first) is not None
+    )
+
+
+def _tell(done: SourceFiles, file: DueFile, why: ConnectorError | TooLargeError) -> None:
+    if len(done.reasons) < REASONS_TOLD:
+        done.reasons.append(f"ticket {file.ticket_remote_id}, file {file.file_name!r}: {why}")
 
 
 def _is_of_the_file(error: UnavailableError) -> bool:

@@ -135,6 +135,7 @@ def attachments(
             "megabytes": round(each.size_bytes / 1_000_000, 1),
             "gone": each.gone,
             "later": each.later,
+            "reasons": each.reasons,
             "error": None if each.error is None else str(each.error),
         }
         for report in reports
@@ -155,6 +156,9 @@ def attachments(
                 f"{count} {name.replace('_', ' ')}" for name, count in report.counts.items()
             )
             terminal.say(f"{report.client_key}: attachments in all: {said}")
+            for each in report.sources:
+                for reason in each.reasons:
+                    terminal.warn(f"{report.client_key}, {each.source_key}: {reason}")
     for report in reports:
         for error in report.errors:
             code = max(code, FAILED)

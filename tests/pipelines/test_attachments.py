@@ -186,6 +186,33 @@ def test_a_host_that_is_down_is_tried_again_later(
     assert fetch_files(later, "acme", ["freshdesk"]).sources[0].stored == 1
 
 
+def test_a_page_that_comes_instead_of_a_file_is_not_stored(
+    runtime_at: Callable[..., Runtime], desk: Desk
+) -> None:
+    runtime = runtime_at()
+    ingest_client(runtime, "acme")
+    desk.host.content = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
+    (done,) = fetch_files(runtime, "acme", ["freshdesk"]).sources
+    assert (done.stored, done.later) == (0, 1)
+    assert done.reasons == [
+        "ticket 1, file 'a.png': a web page of 51 bytes came instead of the file (image/png, 12 bytes). "
+        "Is a proxy or a sign-in page in between?"
+    ]
+    assert files_of(runtime)["a.png"] is None
+    desk.host.content = PICTURE
+    later = runtime_at(NOW + timedelta(minutes=11))
+    assert fetch_files(later, "acme", ["freshdesk"]).sources[0].stored == 1
+
+
+def test_a_page_that_was_attached_is_stored(runtime_at: Callable[..., Runtime], desk: Desk) -> None:
+    page = b"<html>my error page</html>"
+    desk.host.content = page
+    desk.freshdesk.account.tickets[1]["attachments"][0] |= {"size": len(page)}
+    runtime = runtime_at()
+    ingest_client(runtime, "acme")
+    assert fetch_files(runtime, "acme", ["freshdesk"]).sources[0].stored == 1
+
+
 class PrivateFiles(StandIn):
     """An account that sends strangers to its sign-in page, which answers with 200."""
 
