@@ -8,6 +8,10 @@ import re
 import unicodedata
 
 from inscriptis import get_text
+from inscriptis.css_profiles import STRICT_CSS_PROFILE
+from inscriptis.html_properties import Display
+from inscriptis.model.config import ParserConfig
+from inscriptis.model.html_element import HtmlElement
 from lxml.etree import LxmlError
 
 from transforms.text_words import FUNCTION_WORDS, REPLY_PREFIXES
@@ -25,7 +29,9 @@ _MANY_BLANK_LINES = re.compile(r"\n{4,}")
 _SPACE = re.compile(r"\s+")
 _INVISIBLE_HTML = re.compile(r"<(script|style|head|title)\b.*?(</\1\s*>|\Z)", re.I | re.S)
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.S)
-_BREAKING_TAG = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table)\b[^<>]*>", re.I)
+_BREAKING_TAG = re.compile(
+    r"<(?:br|hr|/?(?:p|div|tr|li|h[1-6]|table|blockquote|pre|[uo]l|section|article))\b[^<>]*>", re.I
+)
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")
 _STYLE = re.compile(r"\sstyle\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)", re.I)
 _HIDDEN = re.compile(
@@ -48,6 +54,17 @@ _TAG_BRACKET = re.compile(r"\s*\[[^\]\[]{1,40}\]\s*")
 _FORWARD_TRAILER = re.compile(r"\s*\(fwd\)\s*$", re.I)
 
 
+_LAYOUT = ParserConfig(
+    css={**STRICT_CSS_PROFILE, "hr": HtmlElement(display=Display.block)}, display_images=True
+)
+"""As a browser lays it out: no indent for a `div`, no blank around a `span`; pictures by their `alt`."""
+
+_FILLER = re.compile(
+    "[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff](?:[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff\u00a0 \n]{2,})"
+)
+"""Runs of characters that nobody sees, by which newsletters push their text out of a mailbox's preview."""
+
+
 def clean_text(text: str) -> str:
     """Text with plain line ends and nothing that a database, a terminal or a spreadsheet chokes on.
 
@@ -67,7 +84,9 @@ def one_line(text: str) -> str:
 
 
 def html_to_text(html: str) -> str:
-    """Readable text of an HTML document or fragment: tables laid out, lists marked, nothing executed or fetched.
+    """Readable text of an HTML document or fragment: tables laid out, lists marked, pictures by their `alt`.
+
+    Nothing is executed or fetched. Left out are what is hidden and the filling of previews.
 
     Any input gives text: what the layout engine refuses, or loses more than half of (it gives up at deep
     nesting without a word), is stripped of its tags.
@@ -91,7 +110,7 @@ def html_to_text(html: str) -> str:
 
 
 def _laid_out(html: str) -> str:
-    return clean_text(get_text(html))
+    return clean_text(_FILLER.sub(" ", get_text(html, _LAYOUT)))
 
 
 def _holds(text: str, stripped: str) -> bool:
@@ -126,6 +145,12 @@ def _stripped(html: str) -> str:
 def has_reply_prefix(subject: str) -> bool:
     """Whether a subject begins like an answer (`Re:`, `AW:`, `[list] YNT:`); forwards do not count."""
     return any(_is_reply(prefix) for prefix in _without_prefixes(subject)[1])
+
+
+def is_forward(subject: str) -> bool:
+    """Whether the outermost prefix of a subject is a forward's (`Fwd:`, `WG:`, `İLT:`)."""
+    found = _without_prefixes(subject)[1]
+    return bool(found) and not _is_reply(found[0])
 
 
 def base_subject(subject: str) -> str:

@@ -25,23 +25,51 @@ def split_reply(text: str) -> ReplyParts:
 
     Any text is taken, in time linear in its length.
     """
-    lines = lines_of(text[:LONGEST])
-    if not lines:
-        return ReplyParts(text, ())
-    labels = _Splitter(lines, has_marker=asks_to_reply_above(text[:LONGEST])).labels()
-    parts = tuple(_joined(lines, labels))
+    parts = split_lines(text, lines_of(text[:LONGEST])).parts
     if len(text) > LONGEST:
         last = parts[-1]
         parts = (*parts[:-1], Part(last.kind, last.start, len(text), last.reason))
     return ReplyParts(text, parts)
 
 
+def split_lines(
+    text: str,
+    lines: Sequence[Line],
+    *,
+    cuts: frozenset[int] = frozenset(),
+    signed: frozenset[int] = frozenset(),
+) -> ReplyParts:
+    """The parts of a text whose lines are read already.
+
+    Args:
+        text: the text.
+        lines: its lines, their depth possibly told by tags.
+        cuts: lines at which an earlier message is known to begin.
+        signed: lines that are known to be a signature.
+    """
+    if not lines:
+        return ReplyParts(text, ())
+    labels = _Splitter(
+        lines, has_marker=asks_to_reply_above(text[:LONGEST]), cuts=cuts, signed=signed
+    ).labels()
+    return ReplyParts(text, tuple(_joined(lines, labels)))
+
+
 class _Splitter:
     """One pass over the lines; `_own_from` is where the stretch of unquoted lines begins that is being read."""
 
-    def __init__(self, lines: Sequence[Line], *, has_marker: bool) -> None:
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        *,
+        has_marker: bool,
+        cuts: frozenset[int],
+        signed: frozenset[int],
+    ) -> None:
         self._lines = lines
         self._has_marker = has_marker
+        self._cuts = cuts
+        self._signed = signed
         self._labels: list[Label | None] = [None] * len(lines)
         self._fenced = fenced(lines)
         self._own_from = 0
@@ -62,6 +90,9 @@ class _Splitter:
             return self._quote(at, self._end_of_marked(at), "marks")
         if line.is_blank or at in self._fenced:
             return at + 1
+        if at in self._cuts:
+            block = block_at(self._lines, at)
+            return self._cut(at, at + 1 if block is None else block.end, "quoted", "tags")
         if line.content.startswith("-----BEGIN PGP "):
             return self._armor(at)
         if self._has_marker and is_reply_marker(line):
@@ -142,6 +173,8 @@ class _Splitter:
             is_first=start == 0,
             is_below_quote=self._has_quote and self._has_own_words,
         )
+        for i in self._signed.intersection(range(start, end)):
+            found[i - start] = found[i - start] or ("signature", "tags")
         self._labels[start:end] = found
         self._own_from = end
         self._has_own_words = self._has_own_words or any(
