@@ -19,10 +19,11 @@ from connectors.file_export.source import FileExportSource
 from connectors.freshdesk.source import FreshdeskSource
 from connectors.http import Policy, PolicySession
 from connectors.mailbox import gmail_api, graph_api
+from connectors.mailbox.eml import EmlSource
 from connectors.mailbox.gmail import GmailSource
 from connectors.mailbox.graph import GraphSource
 from connectors.mailbox.imap import ImapSource
-from connectors.mailbox.maildir import EmlSource, MaildirSource
+from connectors.mailbox.maildir import MaildirSource
 from connectors.mailbox.mbox import MboxSource
 from connectors.mailbox.msg import MsgSource
 from connectors.mailbox.pst import PstSource

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from connectors.contract import CheckResult, Cursor, Page
-from connectors.errors import ConfigurationError, ConnectorError
-from connectors.mailbox.file_patterns import files_of
+from connectors.errors import ConfigurationError
+from connectors.mailbox.file_patterns import files_of, is_instead, reason_of
 from connectors.mailbox.mbox_reader import VARIANTS, MboxMail, Variant, line_stream, read_mails
 from connectors.mailbox.pages import (
     PAGE_BYTES,
@@ -31,6 +31,9 @@ SAMPLES = 16
 """Places spread over a file that are compared to see that its known part is still the same."""
 
 SAMPLE_BYTES = 4096
+
+SHOWN = 20
+"""Files that a check names."""
 
 _HEADER = re.compile(rb"[!-9;-~]{1,200}:")
 
@@ -90,18 +93,25 @@ class MboxSource:
         self._page_bytes = page_bytes
 
     def check(self) -> CheckResult:
-        """Opens each file and looks for a separator at its start."""
+        """Opens each file and looks for a separator at its start; names every file that is none."""
         name = f"mbox {', '.join(self._patterns)}"
         try:
             files = files_of(self._patterns, "mbox")
-            for path in files:
+        except ConfigurationError as error:
+            return CheckResult(name, False, str(error))
+        told, problems = [], []
+        for path in files:
+            try:
                 with _open(path) as stream:
                     _refuse_other_formats(path, stream.read(SAMPLE_BYTES))
-        except ConnectorError as error:
-            return CheckResult(name, False, str(error))
-        except (OSError, *_DAMAGED) as error:
-            return CheckResult(name, False, f"cannot read {path}: {error}")
-        return CheckResult(name, True, f"{len(files)} file(s)")
+                told.append(f"{path.name} ({_size(path.stat().st_size)})")
+            except ConfigurationError as error:
+                problems.append(str(error))
+            except (OSError, *_DAMAGED) as error:
+                problems.append(f"{path} cannot be read: {reason_of(path, error)}")
+        more = f" and {len(told) - SHOWN:,} more" if len(told) > SHOWN else ""
+        read = [f"{len(told):,} file(s): {', '.join(told[:SHOWN])}{more}"] if told else []
+        return CheckResult(name, not problems, "; ".join(problems + read))
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of mails; see `connectors.contract.Source`.
@@ -124,9 +134,9 @@ class MboxSource:
             try:
                 yield from self._read_file(path, states, seen, filler)
             except (OSError, *_DAMAGED) as error:
-                problems.append(
-                    f"{path} cannot be read behind mail {_number(states, path)}: {error}"
-                )
+                number = _number(states, path)
+                behind = f" behind mail {number}" if number else ""
+                problems.append(f"{path} cannot be read{behind}: {reason_of(path, error)}")
             except ConfigurationError as error:
                 problems.append(str(error))
         yield Page(filler.take(), _cursor(states, seen), complete=not problems)
@@ -206,6 +216,13 @@ def _is_continued(path: Path, known: _FileState, now: _FileState) -> bool:
     return now.size >= known.size and _sample(path, known.size) == known.sample
 
 
+def _size(count: int) -> str:
+    """Bytes, for people."""
+    if not count:
+        return "empty"
+    return f"{count:,} bytes" if count < 100_000 else f"{count / 1_000_000:,.1f} MB"
+
+
 def _sample(path: Path, size: int) -> str:
     """A digest of pieces spread over the first `size` bytes of a file, its start and its end among them."""
     digest = hashlib.sha256()
@@ -231,7 +248,7 @@ def _refuse_other_formats(path: Path, head: bytes) -> None:
         return
     if not _HEADER.match(first):
         raise ConfigurationError(
-            f"{path} is no mbox file: it begins with {first[:40]!r} instead of a line `From …`"
+            f"{path} is no mbox file, which begins with a line `From …`: {is_instead(head)}"
         )
 
 

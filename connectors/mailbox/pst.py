@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.contract import CheckResult, Cursor, Page
-from connectors.errors import ConfigurationError, ConnectorError
-from connectors.mailbox.file_patterns import files_of
-from connectors.mailbox.outlook.pst_blocks import PstError, PstFile
+from connectors.errors import ConfigurationError
+from connectors.mailbox.file_patterns import files_of, reason_of
+from connectors.mailbox.outlook.pst_blocks import NoPstError, PstError, PstFile
 from connectors.mailbox.outlook.pst_items import Found, PstReader
 from connectors.mailbox.outlook.tnef_writer import MEDIA_TYPE, lasting_digest, to_tnef
 from connectors.mailbox.pages import (
@@ -99,26 +99,28 @@ class PstSource:
         self._page_mails, self._page_bytes = page_mails, page_bytes
 
     def check(self) -> CheckResult:
-        """Opens each file and counts the items of its folders."""
+        """Opens each file, counts the items of its folders, and names every file that is not whole."""
         name = f"PST {', '.join(self._patterns)}"
-        told = []
+        told, problems = [], []
         try:
-            for path in files_of(self._patterns, "PST"):
+            files = files_of(self._patterns, "PST")
+        except ConfigurationError as error:
+            return CheckResult(name, False, str(error))
+        for path in files:
+            try:
                 with closing(path.open("rb")) as stream:
                     reader = PstReader(PstFile(stream))
                     self._refuse_unknown_folders(path, reader)
                     count = sum(1 for found in reader.mails() if self._is_wanted(found, reader))
-                    problems = (
-                        f", damaged: {reader.file.problems[0]}" if reader.file.problems else ""
-                    )
-                told.append(f"{path.name}: {count} items ({reader.file.layout.name}){problems}")
-        except ConnectorError as error:
-            return CheckResult(
-                name, False, _about(path, error) if isinstance(error, PstError) else str(error)
-            )
-        except OSError as error:
-            return CheckResult(name, False, f"cannot read {path}: {error.strerror or error}")
-        return CheckResult(name, True, "; ".join(told))
+                    problems += [_about(path, problem) for problem in reader.file.problems[:3]]
+                told.append(f"{path.name}: {count:,} items ({reader.file.layout.name})")
+            except OSError as error:
+                problems.append(f"{path} cannot be read: {reason_of(path, error)}")
+            except PstError as error:
+                problems.append(_about(path, error))
+            except ConfigurationError as error:
+                problems.append(str(error))
+        return CheckResult(name, not problems, "; ".join(problems + told))
 
     def pull(self, stream: str, cursor: Cursor | None) -> Iterator[Page]:
         """Pages of mails; see `connectors.contract.Source`.
@@ -141,7 +143,7 @@ class PstSource:
                 yield from self._read_file(path, states, seen, filler)
                 problems += [_about(path, problem) for problem in states[str(path)].problems[:3]]
             except OSError as error:
-                problems.append(f"{path} cannot be read: {error.strerror or error}")
+                problems.append(f"{path} cannot be read: {reason_of(path, error)}")
             except PstError as error:
                 problems.append(_about(path, error))
             except ConfigurationError as error:
@@ -259,6 +261,8 @@ def _stand_in(container: str, nid: int) -> str:
 
 
 def _about(path: Path, problem: PstError | str) -> str:
+    if isinstance(problem, NoPstError):
+        return f"{path}: {problem}"
     return f"{path}: {problem}; repair the file with Outlook's scanpst, or export it again"
 
 

@@ -2,13 +2,16 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.contract import Cursor, Source
 from connectors.errors import ConfigurationError
-from connectors.mailbox.maildir import EmlSource, MaildirSource, _FilesSource
+from connectors.mailbox.eml import EmlSource
+from connectors.mailbox.mail_files import FilesSource
+from connectors.mailbox.maildir import MaildirSource
 from transforms.model import RawRecord
 
 
@@ -29,7 +32,7 @@ def maildir(tmp_path: Path) -> Path:
     return root
 
 
-def pulled(source: _FilesSource, cursor: Cursor | None = None) -> tuple[list[RawRecord], Cursor]:
+def pulled(source: FilesSource, cursor: Cursor | None = None) -> tuple[list[RawRecord], Cursor]:
     pages = list(source.pull("mails", cursor))
     assert [page.complete for page in pages] == [False] * (len(pages) - 1) + [True]
     records = [record for page in pages for record in page.records]
@@ -46,7 +49,7 @@ def test_all_folders_are_read_and_named_as_people_see_them(maildir: Path) -> Non
         *(("INBOX", mail(1)), ("INBOX", mail(2)), ("Sent", mail(3)), ("Gönderilmiş", mail(4))),
     }
     assert source.check().detail == (
-        "mails in INBOX: 2, Archive/2026: 0, Gönderilmiş: 1, Sent: 1, plain: 0"
+        "4 mails: INBOX 2, Archive/2026 0, Gönderilmiş 1, Sent 1, plain 0"
     )
 
 
@@ -121,7 +124,7 @@ def test_a_touched_eml_file_comes_under_its_id_and_an_overwritten_one_under_anot
 def test_an_empty_folder_gives_nothing_and_a_missing_one_is_named(tmp_path: Path) -> None:
     assert pulled(EmlSource(tmp_path))[0] == []
     for source in (EmlSource(tmp_path / "x"), MaildirSource(tmp_path / "x")):
-        with pytest.raises(ConfigurationError, match="is no folder"):
+        with pytest.raises(ConfigurationError, match="check 'path' in the configuration"):
             pulled(source)
         assert not source.check().works
     with pytest.raises(ConfigurationError, match="is no Maildir"):
@@ -140,7 +143,68 @@ def test_a_file_that_cannot_be_read_is_named_after_the_others_came(
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     records: list[RawRecord] = []
-    with pytest.raises(ConfigurationError, match=r"1 mail file.*1600000000\.2\.host.*denied"):
+    with pytest.raises(ConfigurationError, match=r"1 file.*1600000000\.2\.host.*denied"):
         for page in MaildirSource(maildir).pull("mails", None):
             records += page.records
     assert {record.payload for record in records} == {mail(1), mail(3)}
+
+
+def test_half_a_maildir_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "cur").mkdir()
+    detail = MaildirSource(tmp_path).check().detail
+    assert "has no folder `new`, and no folder in it is one" in detail
+
+
+def test_a_folder_that_may_not_be_listed_is_named_and_the_others_come(
+    maildir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path.parent.name == ".Sent":
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path)
+
+    known = pulled(MaildirSource(maildir))[1]
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    source = MaildirSource(maildir)
+    assert not source.check().works
+    pages = source.pull("mails", None)
+    records = next(pages).records
+    assert {record.payload for record in records} == {mail(1), mail(2)}
+    with pytest.raises(ConfigurationError, match=r"\.Sent/new: Permission denied"):
+        next(pages)
+    # Once it can be listed again, its mails come under the ids that they had.
+    again = next(source.pull("mails", known)).cursor
+    monkeypatch.undo()
+    assert [r.payload for r in pulled(source, again)[0]] == [mail(3)]
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").symlink_to("b.eml")
+    (tmp_path / "c.eml").write_bytes(mail(1))
+    pages = EmlSource(tmp_path).pull("mails", None)
+    assert [record.payload for record in next(pages).records] == [mail(1)]
+    with pytest.raises(ConfigurationError, match=r"a\.eml: it is a link to b\.eml, which is not"):
+        next(pages)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [("a.eml", {1}), ("*.eml", {1, 2}), ("x[1]", {3}), ("**/*.eml", {1, 2, 3})],
+)
+def test_eml_files_by_name_and_pattern(tmp_path: Path, pattern: str, numbers: set[int]) -> None:
+    (tmp_path / "x[1]").mkdir()
+    for name, number in (("a.eml", 1), ("b.EML", 2), ("x[1]/c.eml", 3), ("d.txt", 4)):
+        (tmp_path / name).write_bytes(mail(number))
+    (tmp_path / "b.EML").rename(tmp_path / "b.eml")
+    records, cursor = pulled(EmlSource(tmp_path / pattern))
+    assert {record.payload for record in records} == {mail(number) for number in numbers}
+    assert pulled(EmlSource(tmp_path / pattern), cursor)[0] == []
+
+
+def test_check_names_what_is_not_read(tmp_path: Path) -> None:
+    for name in ("a.eml", "b.msg", "c.MSG", "d"):
+        (tmp_path / name).write_bytes(mail(1))
+    detail = EmlSource(tmp_path).check().detail
+    assert detail == "1 mails; not read, for they do not end in .eml: 3 files (.msg 2, none 1)"

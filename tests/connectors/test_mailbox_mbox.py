@@ -280,6 +280,52 @@ def test_no_file_and_other_files_are_named(tmp_path: Path) -> None:
         MboxSource("x", variant="mmdf")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"PK\x03\x04\x14\x00", "it is a ZIP archive; unpack it first"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "it is an Outlook .msg file or a document"),
+        (b"!BDN\x00", "it is an Outlook PST or OST file; its type is pst"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"just text\nmore", 'it begins with "just text"'),
+        (b"\x00\x01\x02", "it begins with the bytes 00 01 02"),
+    ],
+)
+def test_what_a_file_is_instead_is_said(tmp_path: Path, head: bytes, told: str) -> None:
+    path = tmp_path / "a.mbox"
+    path.write_bytes(head)
+    assert told in MboxSource(path).check().detail
+    with pytest.raises(ConfigurationError) as error:
+        pulled(MboxSource(path))
+    assert str(error.value).endswith(MboxSource(path).check().detail)
+
+
+def test_check_names_every_file_that_is_not_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.mbox").write_bytes(b"no")
+    (tmp_path / "b.mbox").symlink_to("gone.mbox")
+    (tmp_path / "c.mbox").write_bytes(b"")
+    (tmp_path / "d.mbox").write_bytes(box(mail(1)))
+    (tmp_path / "e.mbox").mkdir()
+    check = MboxSource(tmp_path / "*.mbox").check()
+    assert not check.works
+    assert check.detail.split("; ") == [
+        f'{tmp_path}/a.mbox is no mbox file, which begins with a line `From …`: it begins with "no"',
+        f"{tmp_path}/b.mbox cannot be read: it is a link to gone.mbox, which is not there",
+        f"2 file(s): c.mbox (empty), d.mbox ({len(box(mail(1)))} bytes)",
+    ]
+    with pytest.raises(ConfigurationError, match=r"b\.mbox cannot be read: it is a link to gone"):
+        pulled(MboxSource(tmp_path / "b.mbox"))
+    with pytest.raises(ConfigurationError, match=r"e\.mbox is a folder, expected mbox files"):
+        pulled(MboxSource(tmp_path / "e.mbox"))
+
+
+def test_a_mailbox_as_apple_mail_exports_it(tmp_path: Path) -> None:
+    (tmp_path / "Inbox [old].mbox").mkdir()
+    (tmp_path / "Inbox [old].mbox" / "mbox").write_bytes(box(mail(1)))
+    for path in (tmp_path / "*.mbox", tmp_path / "Inbox [old].mbox"):
+        assert [record.payload for record in pulled(MboxSource(path))[0]] == [mail(1)]
+
+
 def test_memory_is_bounded_by_a_page(tmp_path: Path) -> None:
     path = tmp_path / "large.mbox"
     one = box(mail(0, "x" * 79 + "\n" * 1)[:-1] + (b"y" * 79 + b"\n") * 2_500)

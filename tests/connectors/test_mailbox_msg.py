@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import ConfigurationError
-from connectors.mailbox.maildir import EmlSource
+from connectors.mailbox.eml import EmlSource
 from connectors.mailbox.msg import MsgSource
 from transforms.model import RawRecord
 

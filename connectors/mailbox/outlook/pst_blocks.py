@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from connectors.errors import DataError
+from connectors.mailbox.file_patterns import is_instead
 from connectors.mailbox.outlook.pst_crypt import cycled, unpermuted
 
 MAGIC = b"!BDN"
@@ -37,6 +38,10 @@ _BLOCK_TREE, _NODE_TREE = 0x80, 0x81
 
 class PstError(DataError):
     """A part of a PST that cannot be read; the message says which and what was seen."""
+
+
+class NoPstError(PstError):
+    """The file is something else; no repair helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class PstFile:
         self._file_size = stream.seek(0, 2)
         header = self._read_at(0, min(1024, self._file_size))
         if len(header) < 564 or not header.startswith(MAGIC):
-            raise PstError(f"no PST file: it begins with {header[:4]!r} instead of {MAGIC!r}")
+            cut = "it ends within its header" if header.startswith(MAGIC) else is_instead(header)
+            raise NoPstError(f"no PST file: {cut}")
         (version,) = struct.unpack_from("<H", header, 10)
         if version in (14, 15):
             self.layout = ANSI
