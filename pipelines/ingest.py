@@ -16,11 +16,12 @@ from pipelines.normalise_articles import normalise_articles
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
 from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
+from pipelines.same_people import SamePeople, match_people
 from pipelines.settings import SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.triage import triaged
 from pipelines.wiring import Wired, label_of, sources_of, wire
-from transforms.identity import region_of_zone
+from transforms.identity_values import region_of_zone
 from transforms.model import Batch
 
 Progress = Callable[[str, str, int], None]
@@ -51,6 +52,7 @@ class IngestReport:
 
     client_key: str
     sources: list[SourceOutcome] = field(default_factory=list)
+    people: SamePeople = field(default_factory=SamePeople)
     duplicates: int = 0
 
     @property
@@ -84,6 +86,8 @@ def ingest_client(
     for source in sources:
         outcome = ingest_source(runtime, client_key, source, progress, wired[source.id])
         report.sources.append(outcome)
+    region = region_of_zone(runtime.settings.client(client_key).time_zone)
+    report.people = match_people(runtime.engine, client_key, region)
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report
 

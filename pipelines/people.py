@@ -1,7 +1,7 @@
 """Gives keys to a batch's people, organisations and teams, and writes them.
 
-Belongs here: reading what is known, asking `transforms.identity`, writing what it decided. Does not belong
-here: when two records are one person.
+Belongs here: giving keys to records (`transforms.identity`), writing them and what is shown of them. Does not
+belong here: when two keys are one person (`same_people`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,15 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from connectors.warehouse import aliases, loading
+from connectors.warehouse import aliases, loading, persons
 from connectors.warehouse.watermarks import EVERY_SOURCE
-from transforms.identity import Decision, PersonRow, Resolution, known_keys_of, resolve
+from transforms.identity import first_key, identities_of, spoken
 from transforms.model import Batch, SourceOrganisation, SourcePerson, SourceTeam, key_of
+from transforms.person_rows import PersonRecord, PersonRow, survivor
 
 Row = dict[str, Any]
-
-_OWN_KEY = ""
-"""Marks an organisation in a `PersonRow` that is named by our key already."""
 
 
 class PeopleLoader:
@@ -40,8 +38,6 @@ class PeopleLoader:
         self.organisation: dict[str, str] = {}
         self.team: dict[str, str] = {}
         self._agents: set[str] = set()
-        self._contacts: dict[tuple[str, str], str] | None = None
-        self._decisions: list[Decision] = []
 
     def load(self, connection: Connection, batch: Batch) -> int:
         """Writes those of the batch that this run has not seen yet, or not by that name; returns how many rows changed."""
@@ -55,101 +51,71 @@ class PeopleLoader:
             or (person.name and person.name != self._names.get(person.remote_id))
         ]
         self._names.update((person.remote_id, person.name) for person in new)
-        changed += self._load_contacts(connection, [p for p in new if not p.is_agent])
-        changed += self._load_agents(connection, [p for p in new if p.is_agent])
+        changed += self._load_persons(connection, [p for p in new if not p.is_agent], "contact")
+        changed += self._load_persons(connection, [p for p in new if p.is_agent], "agent")
         self._agents.update(person.remote_id for person in new if person.is_agent)
         return changed + self._load_members(connection, new_teams)
 
-    def _load_contacts(self, connection: Connection, people: Sequence[SourcePerson]) -> int:
+    def _load_persons(
+        self, connection: Connection, people: Sequence[SourcePerson], kind: str
+    ) -> int:
         if not people:
             return 0
-        if self._contacts is None:
-            self._contacts = loading.known_identities(connection, self.client_key)
-            self._decisions = [
-                Decision(row["left_key"], row["right_key"], row["decision"])
-                for row in loading.contact_decisions(connection, self.client_key)
-            ]
-        given = [(self.source_key, person) for person in people]
-        touched = known_keys_of(self._contacts, given, self.region)
-        result = resolve(
-            self._contacts,
-            given,
-            self.client_key,
-            self._decisions,
-            present=_contacts_by_key(loading.read_contacts(connection, touched)),
-            region=self.region,
-        )
-        for merge in result.merges:
-            loading.repoint_contact(connection, merge.loser_key, merge.winner_key)
-            self._forget(merge.loser_key, merge.winner_key)
-        self._contacts.update({(one.kind, one.value): one.key for one in result.identities})
-        self._note(connection, result, "contact")
-        return loading.write_people(
-            connection,
-            contacts=[self._contact_row(person) for person in result.people],
-            identities=[
-                {
-                    "client_key": self.client_key,
-                    "kind": one.kind,
-                    "value": one.value,
-                    "contact_key": one.key,
-                    "reason": one.reason,
-                    "source_key": one.source_key,
-                }
-                for one in result.identities
-            ],
-        )
-
-    def _load_agents(self, connection: Connection, people: Sequence[SourcePerson]) -> int:
-        if not people:
-            return 0
-        known = {
-            _identity(text): key
-            for text, key in aliases.all_keys(
-                connection, self.client_key, EVERY_SOURCE, "agent_identity"
-            ).items()
+        remote_ids = [person.remote_id for person in people]
+        known = aliases.known_keys(connection, self.client_key, self.source_key, kind, remote_ids)
+        new = {
+            person.remote_id: first_key(self.client_key, kind, self.source_key, person)
+            for person in people
+            if person.remote_id not in known
         }
-        given = [(self.source_key, person) for person in people]
-        present = loading.read_agents(connection, known_keys_of(known, given, self.region))
-        result = resolve(
-            known,
-            given,
-            self.client_key,
-            kind="agent",
-            present={
-                key: PersonRow(
-                    key, row["name"], row["email"], None, None, row["time_zone"], row["is_active"]
-                )
-                for key, row in present.items()
-            },
-            region=self.region,
-        )
-        for merge in result.merges:
-            loading.repoint_agent(connection, merge.loser_key, merge.winner_key)
-            self._forget(merge.loser_key, merge.winner_key)
-        self._note(connection, result, "agent")
+        keys = known | new
+        self.person.update(keys)
         aliases.set_aliases(
-            connection,
-            self.client_key,
-            EVERY_SOURCE,
-            "agent_identity",
-            {f"{one.kind}/{one.value}": one.key for one in result.identities},
-            "agent",
+            connection, self.client_key, self.source_key, kind, new, "its first identity"
         )
-        return loading.write_people(
+        changed = persons.write_records(
             connection,
-            agents=[
-                {
-                    "agent_key": person.key,
-                    "client_key": self.client_key,
-                    "name": person.name,
-                    "email": person.email,
-                    "time_zone": person.time_zone,
-                    "is_active": person.is_active,
-                }
-                for person in result.people
-            ],
+            [self._record_row(person, keys[person.remote_id], kind) for person in people],
         )
+        if kind == "contact":
+            changed += loading.write_people(
+                connection, identities=self._identity_rows(people, keys)
+            )
+        if changed:
+            persons.note_change(connection, self.client_key)
+        return changed + show_people(connection, self.client_key, kind, set(keys.values()))
+
+    def _record_row(self, person: SourcePerson, key: str, kind: str) -> Row:
+        organisation = person.organisation_remote_id
+        return {
+            "client_key": self.client_key,
+            "source_key": self.source_key,
+            "remote_id": person.remote_id,
+            "kind": kind,
+            "person_key": key,
+            "name": person.name,
+            "emails": list(person.emails),
+            "phones": list(person.phones),
+            "external_id": person.external_id,
+            "organisation_key": self.organisation.get(organisation) if organisation else None,
+            "language": person.language,
+            "time_zone": person.time_zone,
+            "is_active": person.is_active,
+        }
+
+    def _identity_rows(self, people: Sequence[SourcePerson], keys: Mapping[str, str]) -> list[Row]:
+        return [
+            {
+                "client_key": self.client_key,
+                "kind": kind,
+                "value": value,
+                "contact_key": keys[person.remote_id],
+                "reason": f"{spoken((kind, value))} of {self.source_key} {person.remote_id}",
+                "source_key": self.source_key,
+            }
+            for person in sorted(people, key=lambda one: one.remote_id)
+            for kind, value in identities_of(person, self.source_key)
+        ]
 
     def _load_organisations(
         self, connection: Connection, organisations: Sequence[SourceOrganisation]
@@ -237,39 +203,6 @@ class PeopleLoader:
         }
         return loading.write_members(connection, self.client_key, members) if members else 0
 
-    def _note(self, connection: Connection, result: Resolution, kind: str) -> None:
-        # `result.aliases` holds only what is new: whoever was known before has a key all the same.
-        self.person.update({remote_id: key for (_, remote_id), key in result.keys.items()})
-        new = {alias.remote_id: alias.key for alias in result.aliases}
-        aliases.set_aliases(
-            connection, self.client_key, self.source_key, kind, new, "see contact_identity"
-        )
-
-    def _forget(self, loser_key: str, winner_key: str) -> None:
-        self.person = {
-            remote: winner_key if key == loser_key else key for remote, key in self.person.items()
-        }
-        if self._contacts is not None:
-            self._contacts = {
-                identity: winner_key if key == loser_key else key
-                for identity, key in self._contacts.items()
-            }
-
-    def _contact_row(self, person: PersonRow) -> Row:
-        organisation = None
-        if person.organisation is not None:
-            source_key, name = person.organisation
-            organisation = name if source_key == _OWN_KEY else self.organisation.get(name)
-        return {
-            "contact_key": person.key,
-            "client_key": self.client_key,
-            "name": person.name,
-            "email": person.email,
-            "phone": person.phone,
-            "language": person.language,
-            "organisation_key": organisation,
-        }
-
     def _organisation_row(self, key: str, one: SourceOrganisation) -> Row:
         return {
             "organisation_key": key,
@@ -280,23 +213,64 @@ class PeopleLoader:
         }
 
 
-def _contacts_by_key(rows: Mapping[str, Row]) -> dict[str, PersonRow]:
+def show_people(connection: Connection, client_key: str, kind: str, keys: Iterable[str]) -> int:
+    """Makes the rows that are shown of some contacts or agents from all that sources say of them.
+
+    Whoever leads a group is shown with what all of its records say; the others with what their own say.
+
+    Returns:
+        How many rows changed.
+    """
+    wanted = set(keys)
+    groups = persons.groups_of(connection, kind, wanted)
+    wanted |= {key for members in groups.values() for key in members}
+    by_key: dict[str, list[PersonRecord]] = {}
+    for row in persons.records_of(connection, wanted):
+        by_key.setdefault(row["person_key"], []).append(person_record_of(row))
+    rows: list[PersonRow] = []
+    for key in sorted(wanted):
+        told = [record for one in groups.get(key, [key]) for record in by_key.get(one, [])]
+        if told:
+            rows.append(survivor(key, told))
+    written = [_shown_row(client_key, kind, row) for row in rows]
+    if kind == "agent":
+        return loading.write_people(connection, agents=written)
+    return loading.write_people(connection, contacts=written)
+
+
+def person_record_of(row: Mapping[str, Any]) -> PersonRecord:
+    """A row of `person_record` as the transforms take it."""
+    return PersonRecord(
+        key=row["person_key"],
+        source_key=row["source_key"],
+        remote_id=row["remote_id"],
+        name=row["name"],
+        emails=tuple(row["emails"]),
+        phones=tuple(row["phones"]),
+        external_id=row["external_id"],
+        organisation_key=row["organisation_key"],
+        language=row["language"],
+        time_zone=row["time_zone"],
+        is_active=row["is_active"],
+    )
+
+
+def _shown_row(client_key: str, kind: str, person: PersonRow) -> Row:
+    row = {"client_key": client_key, "name": person.name, "email": person.email}
+    if kind == "agent":
+        return {
+            **row,
+            "agent_key": person.key,
+            "time_zone": person.time_zone,
+            "is_active": person.is_active,
+        }
     return {
-        key: PersonRow(
-            key=key,
-            name=row["name"],
-            email=row["email"],
-            phone=row["phone"],
-            language=row["language"],
-            organisation=(_OWN_KEY, row["organisation_key"]) if row["organisation_key"] else None,
-        )
-        for key, row in rows.items()
+        **row,
+        "contact_key": person.key,
+        "phone": person.phone,
+        "language": person.language,
+        "organisation_key": person.organisation_key,
     }
-
-
-def _identity(text: str) -> tuple[str, str]:
-    kind, _, value = text.partition("/")
-    return kind, value
 
 
 def _organisation_identities(one: SourceOrganisation) -> list[str]:

@@ -16,7 +16,9 @@ from pipelines.duplicates import link_duplicates
 from pipelines.ingest import Progress, normalise, silent
 from pipelines.normalise import NormaliseReport
 from pipelines.runtime import Runtime
+from pipelines.same_people import SamePeople, match_people
 from pipelines.wiring import sources_of, wire
+from transforms.identity_values import region_of_zone
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class RebuildReport:
     client_key: str
     sources: list[NormaliseReport] = field(default_factory=list)
     removed: int = 0
+    people: SamePeople = field(default_factory=SamePeople)
     duplicates: int = 0
 
 
@@ -54,5 +57,7 @@ def rebuild_client(
         report.sources.append(normalise(runtime, client_key, source_key, one.transform, progress))
     with writing(runtime.engine) as connection:
         report.removed = derived.end_rebuild(connection, client_key, [*wired], revision)
+    region = region_of_zone(runtime.settings.client(client_key).time_zone)
+    report.people = match_people(runtime.engine, client_key, region)
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report

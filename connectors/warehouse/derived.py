@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, select, update
 
 from connectors.warehouse import articles, loading, watermarks
-from connectors.warehouse.bulk import upsert
 from connectors.warehouse.tables import (
     agent,
     contact,
     contact_identity,
-    entity_alias,
+    entity_match,
     organisation,
+    person_record,
     quarantine,
     sync_cursor,
     team,
@@ -23,7 +23,16 @@ from connectors.warehouse.tables import (
     ticket,
 )
 
-PEOPLE = (contact, contact_identity, agent, organisation, team, team_member)
+PEOPLE = (
+    contact,
+    contact_identity,
+    person_record,
+    entity_match,
+    agent,
+    organisation,
+    team,
+    team_member,
+)
 
 
 def begin_rebuild(
@@ -50,32 +59,7 @@ def begin_rebuild(
     if with_people:
         for table in PEOPLE:
             connection.execute(delete(table).where(table.c.client_key == client_key))
-        _restore_identities(connection, client_key)
     return revision
-
-
-def _restore_identities(connection: Connection, client_key: str) -> None:
-    """A source's record of a contact stands for the key that it was given first."""
-    rows = connection.execute(
-        select(
-            entity_alias.c.source_key, entity_alias.c.remote_id, entity_alias.c.entity_key
-        ).where(
-            entity_alias.c.client_key == client_key,
-            entity_alias.c.kind == "contact",
-        )
-    )
-    identities = [
-        {
-            "client_key": client_key,
-            "kind": "source",
-            "value": f"{row.source_key}/{row.remote_id}",
-            "contact_key": row.entity_key,
-            "reason": f"record {row.source_key}/{row.remote_id} of {row.source_key} {row.remote_id}",
-            "source_key": row.source_key,
-        }
-        for row in rows
-    ]
-    upsert(connection, contact_identity, identities)
 
 
 def end_rebuild(

@@ -8,19 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select
 
 from connectors.warehouse import files, watermarks
 from connectors.warehouse.bulk import delete_in, replace_children, select_in, upsert
 from connectors.warehouse.tables import (
     agent,
-    article,
     attachment,
     comment,
     contact,
-    contact_decision,
     contact_identity,
-    entity_alias,
     organisation,
     quarantine,
     satisfaction_rating,
@@ -159,7 +156,7 @@ def write_people(
     """Upserts people, their identities, organisations and teams; returns how many rows changed."""
     return (
         upsert(connection, contact, contacts)
-        + upsert(connection, contact_identity, identities, keep=("source_key", "reason"))
+        + upsert(connection, contact_identity, identities, update=False)
         + upsert(connection, agent, agents)
         + upsert(connection, organisation, organisations)
         + upsert(connection, team, teams)
@@ -184,67 +181,6 @@ def write_members(
     return replace_children(connection, team_member, "team_key", members, rows)
 
 
-def repoint_contact(connection: Connection, loser_key: str, winner_key: str) -> None:
-    """Makes everything that belonged to one contact belong to another; the loser's row goes."""
-    _repoint(connection, contact_identity.c.contact_key, loser_key, winner_key)
-    _repoint_person(connection, loser_key, winner_key)
-    connection.execute(delete(contact).where(contact.c.contact_key == loser_key))
-
-
-def repoint_agent(connection: Connection, loser_key: str, winner_key: str) -> None:
-    """Makes everything that belonged to one agent belong to another; the loser's row goes."""
-    _repoint(connection, ticket.c.assignee_key, loser_key, winner_key)
-    # Members are written anew with each load of their team, by the winner's key then.
-    connection.execute(delete(team_member).where(team_member.c.agent_key == loser_key))
-    _repoint_person(connection, loser_key, winner_key)
-    connection.execute(delete(agent).where(agent.c.agent_key == loser_key))
-
-
-def _repoint_person(connection: Connection, loser_key: str, winner_key: str) -> None:
-    """What contacts and agents share: an agent may ask for something, a customer may change something."""
-    for column in (
-        ticket.c.requester_key,
-        comment.c.author_key,
-        ticket_change.c.actor_key,
-        article.c.author_key,
-        entity_alias.c.entity_key,
-    ):
-        _repoint(connection, column, loser_key, winner_key)
-    for column in (ticket_change.c.old_value, ticket_change.c.new_value):
-        is_person = ticket_change.c.field.in_(("assignee", "requester"))
-        _repoint(connection, column, loser_key, winner_key, is_person)
-
-
-def _repoint(
-    connection: Connection, column: Column[Any], loser_key: str, winner_key: str, *where: Any
-) -> None:
-    connection.execute(
-        update(column.table).where(column == loser_key, *where).values({column.name: winner_key})
-    )
-
-
-def known_identities(connection: Connection, client_key: str) -> dict[tuple[str, str], str]:
-    """(kind, value) → contact key of everything known about a client's contacts."""
-    rows = connection.execute(
-        select(
-            contact_identity.c.kind, contact_identity.c.value, contact_identity.c.contact_key
-        ).where(contact_identity.c.client_key == client_key)
-    )
-    return {(row.kind, row.value): row.contact_key for row in rows}
-
-
-def read_contacts(connection: Connection, contact_keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The present rows of some contacts."""
-    rows = select_in(connection, select(contact), contact.c.contact_key, contact_keys)
-    return {row.contact_key: dict(row._mapping) for row in rows}
-
-
-def read_agents(connection: Connection, agent_keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The present rows of some agents."""
-    rows = select_in(connection, select(agent), agent.c.agent_key, agent_keys)
-    return {row.agent_key: dict(row._mapping) for row in rows}
-
-
 def read_organisations(
     connection: Connection, organisation_keys: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
@@ -253,14 +189,6 @@ def read_organisations(
         connection, select(organisation), organisation.c.organisation_key, organisation_keys
     )
     return {row.organisation_key: dict(row._mapping) for row in rows}
-
-
-def contact_decisions(connection: Connection, client_key: str) -> list[dict[str, Any]]:
-    """What people decided about pairs of contacts."""
-    rows = connection.execute(
-        select(contact_decision).where(contact_decision.c.client_key == client_key)
-    )
-    return [dict(row._mapping) for row in rows]
 
 
 def write_quarantine(

@@ -16,6 +16,7 @@ import pandas as pd
 from sqlalchemy import Boolean, Connection, Select, and_, case, func, select
 from sqlalchemy.types import Integer
 
+from connectors.warehouse import persons
 from connectors.warehouse.tables import (
     agent,
     client,
@@ -118,13 +119,17 @@ def read_time_zone(connection: Connection, client_key: str) -> str | None:
 
 
 def read_tickets(connection: Connection, client_key: str) -> pd.DataFrame:
-    """Every ticket with the names of its requester, organisation, assignee and team, by creation."""
-    joined = (
-        ticket.outerjoin(contact, contact.c.contact_key == ticket.c.requester_key)
-        .outerjoin(organisation, organisation.c.organisation_key == ticket.c.organisation_key)
-        .outerjoin(agent, agent.c.agent_key == ticket.c.assignee_key)
-        .outerjoin(team, team.c.team_key == ticket.c.team_key)
-    )
+    """Every ticket with the names of its requester, organisation, assignee and team, by creation.
+
+    Whoever is one person (or organisation) with others has one name on all of their tickets.
+    """
+    joined = ticket.outerjoin(team, team.c.team_key == ticket.c.team_key)
+    for kind, own_key in (
+        ("contact", ticket.c.requester_key),
+        ("organisation", ticket.c.organisation_key),
+        ("agent", ticket.c.assignee_key),
+    ):
+        joined = persons.with_leading(joined, kind, own_key)
     t = ticket.c
     statement = (
         select(
@@ -267,11 +272,14 @@ def read_deliveries(connection: Connection, client_key: str) -> pd.DataFrame:
 
 
 def read_agents(connection: Connection, client_key: str) -> pd.DataFrame:
-    """Agent keys with the name to show."""
+    """Agent keys with the name to show: the same one for all keys of one person."""
+    known = agent.alias("known")
+    leader = func.coalesce(known.c.merged_into_key, known.c.agent_key)
     statement = (
-        select(agent.c.agent_key, func.coalesce(agent.c.name, agent.c.email).label("name"))
-        .where(agent.c.client_key == client_key)
-        .order_by(agent.c.agent_key)
+        select(known.c.agent_key, func.coalesce(agent.c.name, agent.c.email).label("name"))
+        .select_from(known.join(agent, agent.c.agent_key == leader))
+        .where(known.c.client_key == client_key)
+        .order_by(known.c.agent_key)
     )
     return _frame(connection, statement)
 

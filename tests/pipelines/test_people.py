@@ -5,20 +5,20 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from connectors.warehouse import aliases
+from connectors.warehouse import aliases, persons
 from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.tables import (
     agent,
     comment,
     contact,
-    contact_identity,
-    entity_alias,
+    entity_match,
     organisation,
     ticket,
     ticket_change,
 )
 from pipelines.normalise import write_batch
 from pipelines.people import PeopleLoader
+from pipelines.same_people import match_people
 from transforms.model import (
     Batch,
     SourceChange,
@@ -94,7 +94,9 @@ def rows(engine, table):
 def test_two_records_that_turn_out_to_be_one_person(engine, is_agent):
     """Known under two addresses in two systems, until one system tells both of them."""
     other = "8" if is_agent else "7"
-    first = person("7" if is_agent else "8", is_agent=is_agent, emails=["eve@shop.example"])
+    first = person(
+        "7" if is_agent else "8", is_agent=is_agent, emails=["eve@shop.example"], name="Eve"
+    )
     second = person("1", is_agent=is_agent, emails=["eve.adams@shop.example"])
     bystander = person(other, is_agent=not is_agent, emails=["bob@shop.example"])
     numbers = (other, first.remote_id) if is_agent else (first.remote_id, other)
@@ -108,31 +110,48 @@ def test_two_records_that_turn_out_to_be_one_person(engine, is_agent):
     load(
         engine,
         "beta",
-        person("1", is_agent=is_agent, emails=["eve.adams@shop.example", "eve@shop.example"]),
+        person(
+            "1",
+            is_agent=is_agent,
+            emails=["eve.adams@shop.example", "eve@shop.example"],
+            name="Eve Adams",
+        ),
     )
 
-    (key,) = {row[f"{table.name}_key"] for row in rows(engine, table)}
+    assert len(rows(engine, table)) == 2
+    same = match_people(engine, "shop")
+    assert (same.contacts_merged, same.agents_merged) == ((0, 1) if is_agent else (1, 0))
+    assert not match_people(engine, "shop").is_fresh
+
+    (leader,) = [row for row in rows(engine, table) if row["merged_into_key"] is None]
+    key = leader[f"{table.name}_key"]
+    members = {row[f"{table.name}_key"] for row in rows(engine, table)}
+    assert {row["merged_into_key"] for row in rows(engine, table)} == {None, key}
     (other_key,) = {
         row["contact_key" if is_agent else "agent_key"]
         for row in rows(engine, contact if is_agent else agent)
     }
-    customer, desk = (other_key, key) if is_agent else (key, other_key)
-    assert {(r["requester_key"], r["assignee_key"]) for r in rows(engine, ticket)} == {
-        (customer, desk)
-    }
-    assert {(r["author_kind"], r["author_key"]) for r in rows(engine, comment)} == {
-        ("customer", customer),
-        ("agent", desk),
-    }
-    assert {(r["field"], r["new_value"], r["actor_key"]) for r in rows(engine, ticket_change)} == {
-        ("assignee", desk, desk),
-        ("requester", customer, desk),
-    }
-    assert {row["entity_key"] for row in rows(engine, entity_alias) if row["kind"] != "ticket"} == {
-        key,
-        other_key,
-    }
-    assert {row["contact_key"] for row in rows(engine, contact_identity)} == {customer}
+    (link,) = rows(engine, entity_match)
+    assert {link["left_key"], link["right_key"]} == members
+    assert (link["verdict"], link["basis"]) == ("same", "identity")
+    assert link["reason"].endswith("have the same e-mail address eve@shop.example")
+    assert {f"alpha {first.remote_id}", "beta 1"} == set(
+        link["reason"].partition(" have")[0].split(" and ")
+    )
+    assert leader["name"] == "Eve Adams"
+
+    # No ticket, comment or change was written anew: keys stay, and so a merge can be taken back.
+    asked = {row["requester_key"] for row in rows(engine, ticket)}
+    assigned = {row["assignee_key"] for row in rows(engine, ticket)}
+    assert (asked, assigned) == (({other_key}, members) if is_agent else (members, {other_key}))
+    with writing(engine) as connection:
+        persons.decide(connection, "shop", [tuple(members)], "different", "ops", AT)
+        persons.note_change(connection, "shop")
+    match_people(engine, "shop")
+    assert {row["merged_into_key"] for row in rows(engine, table)} == {None}
+    assert {row["name"] for row in rows(engine, table)} == {"Eve", "Eve Adams"}
+    (link,) = rows(engine, entity_match)
+    assert (link["verdict"], link["basis"]) == ("apart", "decision")
 
 
 def test_whoever_is_known_keeps_their_place_in_later_runs(engine):

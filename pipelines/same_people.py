@@ -1,0 +1,131 @@
+"""Finds out which of a client's people and organisations are one, and writes who leads each group.
+
+Belongs here: reading records and decisions, asking `transforms.persons`, writing groups and reasons. Does not
+belong here: when two are one; loading what sources say (`people`); decisions and how they are shown
+(`cli_contact`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from connectors.warehouse import persons
+from connectors.warehouse.engine import reading, writing
+from pipelines.people import Row, person_record_of, show_people
+from transforms.matching.records import MatchRecord, PairDecision
+from transforms.persons import Grouping, unite, unite_people
+
+PEOPLE = ("contact", "agent")
+
+
+@dataclass(frozen=True, slots=True)
+class SamePeople:
+    """What matching a client's people came to: how many are somebody else as well, how many may be."""
+
+    contacts_merged: int = 0
+    agents_merged: int = 0
+    organisations_merged: int = 0
+    doubtful: int = 0
+    is_fresh: bool = False
+    """False where nothing had changed since the last time, so that nothing was done."""
+
+
+def match_people(engine: Engine, client_key: str, region: str | None = None) -> SamePeople:
+    """Groups a client's contacts, agents and organisations; nothing where nothing changed since.
+
+    Killed anywhere, the next call does it again and ends with the same groups.
+
+    Args:
+        engine: the warehouse.
+        client_key: whose.
+        region: country (ISO 3166 code) of phone numbers written without one.
+    """
+    with reading(engine) as connection:
+        number = persons.to_match(connection, client_key)
+        if number is None:
+            return SamePeople()
+        decided = _decisions(persons.decisions(connection, client_key))
+        organisations = persons.all_organisations(connection, client_key)
+        records = {
+            kind: [
+                person_record_of(row) for row in persons.all_records(connection, client_key, kind)
+            ]
+            for kind in PEOPLE
+        }
+    names = {row["organisation_key"]: row["name"] for row in organisations}
+    groupings = {
+        "organisation": unite(
+            [_organisation_record(row) for row in organisations],
+            decided,
+            (),
+            None,
+        )
+    }
+    for kind in PEOPLE:
+        groupings[kind] = unite_people(
+            records[kind],
+            decided,
+            None,
+            is_agent=kind == "agent",
+            region=region,
+            organisation_names=names,
+        )
+    with writing(engine) as connection:
+        for kind, grouping in groupings.items():
+            _write(connection, client_key, kind, grouping)
+        persons.mark_matched(connection, client_key, number)
+    return SamePeople(
+        contacts_merged=_merged(groupings["contact"]),
+        agents_merged=_merged(groupings["agent"]),
+        organisations_merged=_merged(groupings["organisation"]),
+        doubtful=sum(
+            link.verdict == "doubtful" for one in groupings.values() for link in one.links
+        ),
+        is_fresh=True,
+    )
+
+
+def _write(connection: persons.Connection, client_key: str, kind: str, grouping: Grouping) -> None:
+    before = persons.leaders_of(connection, client_key, kind)
+    moved = {key: leader for key, leader in grouping.leader.items() if before.get(key) != leader}
+    persons.write_leaders(connection, kind, moved)
+    persons.write_matches(
+        connection,
+        client_key,
+        kind,
+        [
+            {
+                "client_key": client_key,
+                "left_key": link.left_key,
+                "right_key": link.right_key,
+                "kind": kind,
+                "verdict": link.verdict,
+                "basis": link.basis,
+                "bits": link.bits,
+                "reason": link.reason,
+            }
+            for link in grouping.links
+        ],
+    )
+    if kind in PEOPLE:
+        touched = {*moved, *moved.values(), *(before[key] for key in moved if key in before)}
+        show_people(connection, client_key, kind, touched)
+
+
+def _decisions(rows: Sequence[Row]) -> list[PairDecision]:
+    return [PairDecision(row["left_key"], row["right_key"], row["decision"]) for row in rows]
+
+
+def _organisation_record(row: Mapping[str, str]) -> MatchRecord:
+    domains = list(row["domains"] or ())
+    return MatchRecord(
+        row["organisation_key"],
+        name=row["name"],
+        domain=domains[0] if domains else None,
+        attributes=(("external id", row["external_id"]),) if row["external_id"] else (),
+    )
+
+
+def _merged(grouping: Grouping) -> int:
+    return sum(key != leader for key, leader in grouping.leader.items())
