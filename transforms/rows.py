@@ -19,6 +19,7 @@ from transforms.model import (
     key_of,
     utc,
 )
+from transforms.reply.view import reply_text
 
 Row = dict[str, Any]
 
@@ -196,6 +197,7 @@ def _comment_rows(comments: list[SourceComment], keys: Keys, origin: Origin) -> 
             "subject": comment.subject,
             "body_text": comment.text[:LONGEST_TEXT],
             "body_html": comment.html[:LONGEST_TEXT] if comment.html else None,
+            "reply_text": _reply_text(comment),
             "message_id": comment.message_id,
             "in_reply_to": list(comment.in_reply_to),
             "reference_ids": list(comment.reference_ids),
@@ -206,6 +208,12 @@ def _comment_rows(comments: list[SourceComment], keys: Keys, origin: Origin) -> 
             "raw_stream": comment.raw_stream,
             "raw_remote_id": comment.raw_remote_id,
         }
+
+
+def _reply_text(comment: SourceComment) -> str | None:
+    """What the author wrote, None where that is the whole text; `coalesce(reply_text, body_text)` reads it."""
+    reply = reply_text(comment.text, comment.html)
+    return None if reply is None else reply[:LONGEST_TEXT]
 
 
 def _change_row(change: SourceChange, keys: Keys, origin: Origin) -> Row:

@@ -310,6 +310,7 @@ comment = Table(
     _text("subject"),
     _text("body_text", required=True),
     _text("body_html"),
+    _text("reply_text"),
     _text("message_id"),
     _json("in_reply_to"),
     _json("reference_ids"),

@@ -62,9 +62,14 @@ def upgrade() -> None:
     with op.batch_alter_table('entity_match', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_entity_match_right_key'), ['right_key'], unique=False)
 
+    with op.batch_alter_table('comment', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('reply_text', types.SafeText(), nullable=True))
+
 
 def downgrade() -> None:
     """Moves the schema back."""
+    with op.batch_alter_table('comment', schema=None) as batch_op:
+        batch_op.drop_column('reply_text')
     with op.batch_alter_table('entity_match', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_entity_match_right_key'))
     op.drop_table('entity_match')
