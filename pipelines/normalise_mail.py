@@ -4,8 +4,8 @@ Belongs here: which mails are read together. Does not belong here: threading and
 (`transforms.threads`, `transforms.mail`).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -18,11 +18,20 @@ from pipelines.people import PeopleLoader
 from transforms.mail import MailboxPolicy, build, parse
 from transforms.model import Batch, Rejected
 from transforms.rows import Origin
-from transforms.threads import MailHeaders, Placement, ThreadIndex, ThreadPolicy, place
+from transforms.thread_marks import headers_of
+from transforms.threads import (
+    Doubt,
+    MailHeaders,
+    Placement,
+    ThreadDecision,
+    ThreadIndex,
+    ThreadPolicy,
+    place,
+)
 
 STREAM = "mails"
 
-VERSION = "mail-2"
+VERSION = "mail-3"
 
 TICKETS_PER_BATCH = 300
 """Conversations built and written in one transaction; each holds whole mails in memory."""
@@ -89,15 +98,20 @@ def normalise_mailbox(
     on_batch: Callable[[NormaliseReport], None] = lambda _report: None,
     region: str | None = None,
     finish: Callable[[Batch], Batch] = lambda batch: batch,
+    *,
+    is_decided: bool = False,
 ) -> NormaliseReport:
     """Places new mails and builds every conversation that changed; silence may have solved others.
 
+    With `is_decided` the mails are placed again though none came: a person decided about some.
     Killed anywhere, the next call does the unmarked work again and ends with the same rows.
     """
     report = NormaliseReport(client_key, source_key)
     as_of = now()
     with reading(engine) as connection:
-        work = _find_work(connection, client_key, source_key, transform, as_of)
+        work = _find_work(
+            connection, client_key, source_key, transform, as_of, is_decided=is_decided
+        )
     if not work.tickets and not work.unreadable:
         return report
     origin = Origin(client_key, source_key, transform.version, as_of)
@@ -142,6 +156,8 @@ def _find_work(
     source_key: str,
     transform: MailTransform,
     as_of: datetime,
+    *,
+    is_decided: bool,
 ) -> _Work:
     state = raw.stream_state(connection, client_key, source_key, STREAM)
     due = raw.changed_since(connection, client_key, source_key, STREAM, state.normalised_raw_id)
@@ -155,7 +171,7 @@ def _find_work(
                 connection, client_key, source_key, policy.agent_status, as_of - policy.solved_after
             )
         )
-    if not due and not affected:
+    if not due and not affected and not is_decided:
         return work
     _load_index(connection, client_key, source_key, work.index)
     headers = []
@@ -177,7 +193,9 @@ def _find_work(
                 left[record.remote_id] = before.ticket_remote_id
         else:
             headers.append(mail.headers)
-    for placement in place(headers, work.index, transform.threads):
+    known = (*work.index.mails.values(), *headers)
+    thread_policy = _policy(connection, client_key, source_key, transform.threads, known)
+    for placement in place(headers, work.index, thread_policy):
         affected.add(placement.ticket_remote_id)
         if placement.previous_ticket_remote_id:
             affected.add(placement.previous_ticket_remote_id)
@@ -203,19 +221,34 @@ def _load_index(
 ) -> None:
     for row in threads.placed_mails(connection, client_key, source_key):
         remote_id = row["remote_id"]
-        index.mails[remote_id] = MailHeaders(
-            remote_id=remote_id,
-            message_id=row["message_id"],
-            in_reply_to=tuple(row["in_reply_to"] or ()),
-            reference_ids=tuple(row["reference_ids"] or ()),
-            subject=row["subject"] or "",
-            participants=tuple(row["participants"] or ()),
-            sent_at=row["created_at"],
-            bounced_ids=tuple(row["bounced_ids"] or ()),
-        )
+        index.mails[remote_id] = headers_of(row)
+        doubt = row["thread_doubt"]
         index.placements[remote_id] = Placement(
             remote_id,
             row["ticket_remote_id"],
             row["thread_reason"] or "",
             row["copy_of_remote_id"],
+            doubt=Doubt(doubt["ticket_remote_id"], doubt["reason"]) if doubt else None,
         )
+
+
+def _policy(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    policy: ThreadPolicy,
+    mails: Iterable[MailHeaders],
+) -> ThreadPolicy:
+    """The settings with what the warehouse knows: which ticket numbers exist, what people decided."""
+    numbers = {
+        number
+        for mail in mails
+        for number in (*mail.numbers, *mail.possible_numbers, *mail.text_numbers)
+    }
+    exist = threads.numbers_that_exist(connection, client_key, numbers)
+    decided = threads.decisions(connection, client_key, source_key)
+    return replace(
+        policy,
+        known_numbers=exist | (policy.known_numbers or frozenset()),
+        decisions=(*policy.decisions, *(ThreadDecision(**row) for row in decided)),
+    )

@@ -27,6 +27,21 @@ def normalise_address(address: str) -> str:
     return _MAILTO.sub("", address.strip().strip("<>").strip("'").strip()).lower()
 
 
+def mailbox_of(address: str) -> str:
+    """The mailbox that a normalised address leads to: without `+tag`, and at Gmail without dots.
+
+    Only for comparing: mail is never sent to it, and it stands for nobody's identity.
+    """
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return address
+    if "+" in local[1:]:
+        local = local[0] + local[1:].partition("+")[0]
+    if domain in ("gmail.com", "googlemail.com"):
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
+
+
 def parse_addresses(raw: str, charset: str | None = None) -> tuple[MailAddress, ...]:
     """Names and addresses of a header, in order; groups give their members.
 

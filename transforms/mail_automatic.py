@@ -209,6 +209,24 @@ def _is_list_address(header: Header, sender: MailAddress) -> bool:
     return bool(sender.address) and sender.address in header("List-Post").lower()
 
 
+def list_addresses(header: Header) -> tuple[str, ...]:
+    """Addresses of the mailing lists that handed the mail on: nobody's own.
+
+    Source: RFC 2369 (List-Post), Mailman's X-BeenThere, ezmlm's Mailing-List.
+    """
+    found = (
+        *_LIST_POST.findall(header("List-Post")),
+        *_LIST_BARE.findall(header("X-BeenThere")),
+        *_LIST_BARE.findall(header("Mailing-List")),
+        *_LIST_BARE.findall(header("X-Mailing-List")),
+    )
+    return tuple(dict.fromkeys(each.lower() for each in found))
+
+
+_LIST_POST = re.compile(r"<?mailto:([^\s<>?]{1,200}@[^\s<>?]{1,200})", re.I)
+_LIST_BARE = re.compile(r"([\w.+=-]{1,100}@[\w-]+(?:\.[\w-]+)+)")
+
+
 def bounced_ids(kind: Kind, body: MailBody) -> tuple[str, ...]:
     """Message-IDs of the mails that a bounce returns: from the enclosed message or headers, else quoted in the text."""
     if kind != "bounce":

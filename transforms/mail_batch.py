@@ -28,6 +28,7 @@ from transforms.model import (
     SourceTicket,
 )
 from transforms.text import language, normalise_subject
+from transforms.thread_marks import marks_of
 from transforms.threads import Placement
 
 
@@ -257,6 +258,8 @@ def _tags(mails: Sequence[_Mail]) -> tuple[str, ...]:
 def _comment(mail: _Mail) -> SourceComment:
     parsed, placement = mail.parsed, mail.placement
     sender = parsed.sender
+    headers = parsed.headers
+    doubt = placement.doubt
     return SourceComment(
         remote_id=parsed.remote_id,
         ticket_remote_id=placement.ticket_remote_id,
@@ -269,11 +272,15 @@ def _comment(mail: _Mail) -> SourceComment:
         is_automatic=parsed.is_automatic,
         subject=parsed.subject,
         message_id=parsed.identity,
-        in_reply_to=parsed.in_reply_to,
-        reference_ids=parsed.reference_ids,
+        in_reply_to=headers.in_reply_to,
+        reference_ids=headers.reference_ids,
         bounced_ids=parsed.bounced_ids,
-        participants=parsed.headers.participants,
+        participants=parsed.participants,
         thread_reason=placement.reason,
+        thread_marks=marks_of(headers),
+        thread_doubt={"ticket_remote_id": doubt.ticket_remote_id, "reason": doubt.reason}
+        if doubt
+        else None,
         copy_of_remote_id=placement.copy_of_remote_id,
         raw_stream="mails",
         raw_remote_id=parsed.remote_id,

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_tz
 
 from transforms.mail_addresses import parse_addresses
-from transforms.mail_automatic import Kind, bounced_ids, kind_of, true_sender
+from transforms.mail_automatic import Kind, bounced_ids, kind_of, list_addresses, true_sender
 from transforms.mail_dates import parse_date, parse_instant
 from transforms.mail_headers import (
     EPOCH,
     MailAddress,
+    decode_base64,
     decode_text,
     parse_ids,
     parse_message_id,
@@ -28,8 +29,10 @@ from transforms.mail_parts import MailAttachment, MailBody, read_body
 from transforms.model import RawRecord, Rejected, utc
 from transforms.outlook.convert import NotAMailError, convert, is_outlook
 from transforms.outlook.mapi import OutlookError
+from transforms.quoted_text import fingerprints, packed
 from transforms.text import clean_text, one_line
-from transforms.threads import MailHeaders
+from transforms.thread_model import MailHeaders
+from transforms.thread_numbers import ticket_numbers
 
 FUTURE_TOLERANCE = timedelta(days=2)
 """A Date this far behind the instant at which the mail arrived is not believed."""
@@ -78,6 +81,10 @@ class ParsedMail:
     kind_reason: str
     bounced_ids: tuple[str, ...]
     warnings: tuple[str, ...]
+    bare_ids: tuple[str, ...] = ()
+    """Those of `in_reply_to` and `reference_ids` that were written without angles: no ids by RFC 5322."""
+    thread_index: str | None = None
+    list_addresses: tuple[str, ...] = ()
 
     @property
     def is_automatic(self) -> bool:
@@ -107,19 +114,39 @@ class ParsedMail:
         return f"<{digest[:32]}@{CONTENT_DOMAIN}>"
 
     @property
-    def headers(self) -> MailHeaders:
-        """What threading needs to know."""
+    def participants(self) -> tuple[str, ...]:
+        """Addresses that take part, the writer's first; lists do not take part, they only hand on."""
         people = [self.sender, self.from_, *self.to, *self.cc, *self.reply_to]
+        found = dict.fromkeys(p.address for p in people if p and p.address)
+        return tuple(each for each in found if each not in self.list_addresses)
+
+    @property
+    def headers(self) -> MailHeaders:
+        """What threading needs to know. Made anew at each call: fingerprints take a millisecond or so."""
+        prints = fingerprints(self.text)
+        numbers = ticket_numbers(self.subject, self.text)
         return MailHeaders(
             remote_id=self.remote_id,
             message_id=self.identity,
-            in_reply_to=self.in_reply_to,
-            reference_ids=self.reference_ids,
+            in_reply_to=self._as_written(self.in_reply_to),
+            reference_ids=self._as_written(self.reference_ids),
             bounced_ids=self.bounced_ids,
             subject=self.subject,
-            participants=tuple(dict.fromkeys(p.address for p in people if p and p.address)),
+            participants=self.participants,
             sent_at=self.sent_at,
+            sender=self.sender.address if self.sender and self.sender.address else None,
+            thread_index=self.thread_index,
+            numbers=numbers.certain,
+            possible_numbers=numbers.possible,
+            text_numbers=numbers.in_text,
+            own_prints=packed(prints.own),
+            quoted_prints=packed(prints.quoted),
+            quoted_people=prints.quoted_people,
+            list_addresses=self.list_addresses,
         )
+
+    def _as_written(self, ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each.strip("<>") if each in self.bare_ids else each for each in ids)
 
 
 def parse(record: RawRecord) -> ParsedMail | Rejected:
@@ -223,7 +250,27 @@ def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str
         kind_reason=one_line(kind_reason)[:200],
         bounced_ids=bounced_ids(kind, body),
         warnings=tuple(dict.fromkeys([*warnings, *body.warnings])),
+        bare_ids=tuple(
+            each
+            for name in ("In-Reply-To", "References")
+            for raw in message.get_all(name)[:1]
+            if "<" not in raw and "=?" not in raw
+            for each in parse_ids(raw)
+        ),
+        thread_index=thread_index(header("Thread-Index")),
+        list_addresses=list_addresses(header),
     )
+
+
+def thread_index(raw: str) -> str | None:
+    """What all mails of an Outlook conversation share of their Thread-Index: 16 bytes, as hex digits.
+
+    Source: MS-OXOMSG §2.2.1.3 (PidTagConversationIndex): a reserved byte, five of time, a GUID, then five bytes
+    for each answer.
+    """
+    content = decode_base64(raw.encode("ascii", "replace"))[:22]
+    guid = content[6:]
+    return guid.hex() if len(guid) == 16 and any(guid) else None
 
 
 def header_charset(message: Part) -> str | None:

@@ -168,6 +168,10 @@ class SourceComment:
     bounced_ids: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
     thread_reason: str | None = None
+    thread_marks: Mapping[str, Any] = field(default_factory=dict)
+    """What threading needs of a mail besides its ids (`transforms.thread_marks`)."""
+    thread_doubt: Mapping[str, str] | None = None
+    """Another conversation that a mail could belong to: `ticket_remote_id` and `reason`."""
     copy_of_remote_id: str | None = None
     raw_stream: str | None = None
     raw_remote_id: str | None = None

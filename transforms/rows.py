@@ -204,6 +204,8 @@ def _comment_rows(comments: list[SourceComment], keys: Keys, origin: Origin) -> 
             "bounced_ids": list(comment.bounced_ids),
             "participants": list(comment.participants),
             "thread_reason": comment.thread_reason,
+            "thread_marks": dict(comment.thread_marks) or None,
+            "thread_doubt": dict(comment.thread_doubt) if comment.thread_doubt else None,
             "copy_of_key": comment_key(origin, copy_of) if copy_of else None,
             "raw_stream": comment.raw_stream,
             "raw_remote_id": comment.raw_remote_id,

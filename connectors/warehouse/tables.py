@@ -317,6 +317,8 @@ comment = Table(
     _json("bounced_ids"),
     _json("participants"),
     _text("thread_reason"),
+    _json("thread_marks"),
+    _json("thread_doubt"),
     _text("copy_of_key"),
     _text("raw_stream"),
     _text("raw_remote_id"),
@@ -324,6 +326,19 @@ comment = Table(
     Index(None, "client_key", "message_id"),
     Index(None, "raw_remote_id", "source_key"),
 )
+
+thread_decision = Table(
+    "thread_decision",
+    metadata,
+    _key("client_key"),
+    _key("source_key"),
+    _key("remote_id"),
+    _text("kind", required=True),
+    _text("other_remote_id"),
+    _at("decided_at", required=True),
+    _text("decided_by", required=True),
+)
+"""What people decided about a mail's conversation (`apart`, `with`): memory, it wins over all evidence."""
 
 ticket_change = Table(
     "ticket_change",

@@ -1,15 +1,17 @@
-"""What threading needs of the mails that are already comments.
+"""What threading needs of the mails that are already comments, its doubts, and what people decided about them.
 
-Belongs here: reading their headers and places back. Does not belong here: threading (`transforms.threads`).
+Belongs here: reading headers and places back, doubtful places, decisions. Does not belong here: threading
+(`transforms.threads`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
-from connectors.warehouse.tables import comment, ticket
+from connectors.warehouse.bulk import select_in, upsert
+from connectors.warehouse.tables import comment, thread_decision, ticket
 
 Row = dict[str, Any]
 
@@ -28,6 +30,8 @@ def placed_mails(connection: Connection, client_key: str, source_key: str) -> It
             comment.c.subject,
             comment.c.created_at,
             comment.c.thread_reason,
+            comment.c.thread_marks,
+            comment.c.thread_doubt,
             ticket.c.remote_id.label("ticket_remote_id"),
             copied.c.remote_id.label("copy_of_remote_id"),
         )
@@ -41,6 +45,120 @@ def placed_mails(connection: Connection, client_key: str, source_key: str) -> It
     )
     for row in rows:
         yield dict(row._mapping)
+
+
+def numbers_that_exist(
+    connection: Connection, client_key: str, numbers: Iterable[str]
+) -> frozenset[str]:
+    """Of some ticket numbers those that a ticket of this client has, in whichever source."""
+    statement = select(ticket.c.number).where(ticket.c.client_key == client_key)
+    return frozenset(
+        row.number for row in select_in(connection, statement, ticket.c.number, numbers)
+    )
+
+
+def decisions(connection: Connection, client_key: str, source_key: str) -> list[Row]:
+    """`remote_id`, `kind`, `other_remote_id` of each mail that a person decided about."""
+    rows = connection.execute(
+        select(
+            thread_decision.c.remote_id, thread_decision.c.kind, thread_decision.c.other_remote_id
+        )
+        .where(
+            thread_decision.c.client_key == client_key, thread_decision.c.source_key == source_key
+        )
+        .order_by(thread_decision.c.remote_id)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def decide(
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    remote_id: str,
+    kind: str,
+    other_remote_id: str | None,
+    at: datetime,
+    by: str,
+) -> None:
+    """Keeps what a person decided about a mail; a later decision about the same mail replaces it."""
+    row = {
+        "client_key": client_key,
+        "source_key": source_key,
+        "remote_id": remote_id,
+        "kind": kind,
+        "other_remote_id": other_remote_id,
+        "decided_at": at,
+        "decided_by": by,
+    }
+    upsert(connection, thread_decision, [row])
+
+
+def forget_decision(
+    connection: Connection, client_key: str, source_key: str, remote_id: str
+) -> None:
+    """Leaves a mail to its evidence again."""
+    connection.execute(
+        delete(thread_decision).where(
+            thread_decision.c.client_key == client_key,
+            thread_decision.c.source_key == source_key,
+            thread_decision.c.remote_id == remote_id,
+        )
+    )
+
+
+def doubtful(connection: Connection, client_key: str, limit: int) -> list[Row]:
+    """Mails that could belong elsewhere, the latest first, but for those a person decided about.
+
+    Each has `source_key`, `remote_id`, `subject`, `created_at`, `thread_reason`, `ticket_key`, `number` (of its ticket),
+    `why`, and `other_key`, `other_number` of the alternative where it still exists.
+    """
+    other = ticket.alias("other")
+    rows = connection.execute(
+        select(
+            comment.c.source_key,
+            comment.c.remote_id,
+            comment.c.subject,
+            comment.c.created_at,
+            comment.c.thread_reason,
+            comment.c.thread_doubt,
+            comment.c.ticket_key,
+            ticket.c.number,
+        )
+        .select_from(
+            comment.join(ticket, ticket.c.ticket_key == comment.c.ticket_key).outerjoin(
+                thread_decision,
+                (thread_decision.c.client_key == comment.c.client_key)
+                & (thread_decision.c.source_key == comment.c.source_key)
+                & (thread_decision.c.remote_id == comment.c.remote_id),
+            )
+        )
+        .where(
+            comment.c.client_key == client_key,
+            comment.c.thread_doubt.is_not(None),
+            thread_decision.c.remote_id.is_(None),
+        )
+        .order_by(comment.c.created_at.desc(), comment.c.comment_key)
+        .limit(limit)
+    )
+    found = [dict(row._mapping) for row in rows]
+    ids = {row["thread_doubt"]["ticket_remote_id"] for row in found}
+    statement = select(
+        other.c.source_key, other.c.remote_id, other.c.ticket_key, other.c.number
+    ).where(other.c.client_key == client_key)
+    others = {
+        (row.source_key, row.remote_id): row
+        for row in select_in(connection, statement, other.c.remote_id, ids)
+    }
+    for row in found:
+        doubt = row.pop("thread_doubt")
+        match = others.get((row["source_key"], doubt["ticket_remote_id"]))
+        row |= {
+            "why": doubt["reason"],
+            "other_key": match.ticket_key if match else None,
+            "other_number": match.number if match else None,
+        }
+    return found
 
 
 def quiet_tickets(

@@ -10,13 +10,13 @@ import json
 import tarfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.mailbox.mbox import MboxSource
+from tests.bench.threads import agreement
 from tests.mail_cases import OPEN, compared_cases, compared_mboxes
 from transforms.mail import MailboxPolicy, ParsedMail, build, parse
 from transforms.model import RawRecord
@@ -62,16 +62,6 @@ def test_every_mbox_file_is_read(shared_data: Path) -> None:
     assert missed == [("mbox/mbox_unquoted", "count", 2), ("mbox/unmunged.mbox.txt", "count", 2)]
 
 
-def pairs(groups: Mapping[str, Hashable]) -> int:
-    return sum(count * (count - 1) // 2 for count in Counter(groups.values()).values())
-
-
-def agreement(found: Mapping[str, str], wanted: Mapping[str, Hashable]) -> tuple[float, float]:
-    """Pair precision and recall of one partition against another."""
-    both = pairs({name: (found[name], wanted[name]) for name in wanted})
-    return both / pairs({name: found[name] for name in wanted}), both / pairs(wanted)
-
-
 @pytest.fixture(scope="module", params=["usrp-2022", "usrp-2023"])
 def archive(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, dict[str, ParsedMail]]:
     mails = {}
@@ -87,46 +77,6 @@ def archive(request: pytest.FixtureRequest, shared_data: Path) -> tuple[str, dic
             assert isinstance(mail, ParsedMail)
             mails[name] = mail
     return request.param, mails
-
-
-def test_threads_of_a_support_list(
-    archive: tuple[str, dict[str, ParsedMail]], shared_data: Path
-) -> None:
-    """Truths: notmuch and RFC 5256 REFERENCES.
-
-    notmuch takes no In-Reply-To without angles, which one web interface of this list writes, so its partition is
-    finer; REFERENCES finds those by subject. We must join all that notmuch joins, and nothing that REFERENCES
-    keeps apart.
-    """
-    name, mails = archive
-    truth_path = shared_data / "mail" / "threads" / f"{name}.threads.json.gz"
-    truth = json.loads(gzip.decompress(truth_path.read_bytes()))
-    notmuch = {file: groups[0] for file, groups in truth["by_file"].items()}
-    references = {file: groups[-1] for file, groups in truth["by_file"].items()}
-    headers = [mail.headers for mail in mails.values()]
-    for label, policy in (
-        ("ids alone", ThreadPolicy(joins_by_subject=False)),
-        ("ids and subject", ThreadPolicy(own_addresses=frozenset({"usrp-users@lists.ettus.com"}))),
-    ):
-        found = {
-            each.remote_id: each.ticket_remote_id for each in place(headers, ThreadIndex(), policy)
-        }
-        against_notmuch, against_references = (
-            agreement(found, notmuch),
-            agreement(found, references),
-        )
-        quoted = truth["quoted_parent"]
-        near = sum(found[child] == found[each["parent"]] for child, each in quoted.items())
-        print(
-            f"\n{name}, {label}: {len(set(found.values()))} threads of {len(found)} mails;"
-            f" notmuch P {against_notmuch[0]:.4f} R {against_notmuch[1]:.4f};"
-            f" REFERENCES P {against_references[0]:.4f} R {against_references[1]:.4f};"
-            f" quoted parents {near} of {len(quoted)}"
-        )
-        assert against_notmuch[1] == 1.0
-        assert against_references[0] == 1.0
-    assert against_references[1] > 0.99
-    assert near >= 0.75 * len(quoted)
 
 
 def test_senders_behind_a_list_are_found(
@@ -163,7 +113,7 @@ def test_an_old_mailbox_becomes_tickets_without_losing_a_mail(shared_data: Path)
     ).decode()
     truth = [row["thread_id"] for row in csv.DictReader(io.StringIO(text))]
     wanted = {record.remote_id: thread for (record, _), thread in zip(rows, truth, strict=True)}
-    alone = place(headers, ThreadIndex(), ThreadPolicy(joins_by_subject=False))
+    alone = place(headers, ThreadIndex(), ThreadPolicy(steps=frozenset()))
     by_ids = agreement({each.remote_id: each.ticket_remote_id for each in alone}, wanted)
     print(
         f"\n{len(rows)} mails: {len(batch.comments)} comments, {len(batch.rejected)} rejected,"

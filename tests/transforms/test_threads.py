@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.thread_numbers import ticket_numbers
 from transforms.threads import MailHeaders, Placement, ThreadIndex, ThreadPolicy, place
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -35,6 +36,8 @@ def mail(
         participants=people,
         sent_at=START + timedelta(hours=hours),
         bounced_ids=bounced,
+        sender=people[0] if people else None,
+        numbers=ticket_numbers(subject, "").certain,
     )
 
 
@@ -147,7 +150,7 @@ def test_the_subject_joins_only_within_its_guards(later: MailHeaders, joins: boo
     assert together(mail("a"), later) == joins
     if joins:
         assert placed(mail("a"), later)["b"].reason == "subject+participant"
-        off = replace(POLICY, joins_by_subject=False)
+        off = replace(POLICY, steps=frozenset())
         assert not together(mail("a"), later, policy=off)
 
 

@@ -65,9 +65,28 @@ def upgrade() -> None:
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.add_column(sa.Column('reply_text', types.SafeText(), nullable=True))
 
+    with op.batch_alter_table('comment', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('thread_marks', types.Json(), nullable=True))
+        batch_op.add_column(sa.Column('thread_doubt', types.Json(), nullable=True))
+    op.create_table('thread_decision',
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.Column('source_key', types.SafeText(), nullable=False),
+    sa.Column('remote_id', types.SafeText(), nullable=False),
+    sa.Column('kind', types.SafeText(), nullable=False),
+    sa.Column('other_remote_id', types.SafeText(), nullable=True),
+    sa.Column('decided_at', types.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('decided_by', types.SafeText(), nullable=False),
+    sa.PrimaryKeyConstraint('client_key', 'source_key', 'remote_id', name=op.f('pk_thread_decision'))
+    )
+
 
 def downgrade() -> None:
     """Moves the schema back."""
+    op.drop_table('thread_decision')
+    with op.batch_alter_table('comment', schema=None) as batch_op:
+        batch_op.drop_column('thread_doubt')
+        batch_op.drop_column('thread_marks')
+
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.drop_column('reply_text')
     with op.batch_alter_table('entity_match', schema=None) as batch_op:
