@@ -49,7 +49,7 @@ from transforms.payload import (
     texts_of,
 )
 
-VERSION = "freshdesk-2"
+VERSION = "freshdesk-3"
 
 _VERDICT = ("fr_escalated", "is_escalated", "due_by", "fr_due_by", "stats")
 

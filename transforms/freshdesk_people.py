@@ -19,6 +19,7 @@ def read_agents(reading: Reading, records: Iterable[RawRecord]) -> None:
         contact = body.get("contact")
         told = contact if isinstance(contact, dict) else body
         reading.agents.add(remote_id)
+        _note_groups(reading, remote_id, body.get("group_ids"))
         is_active = told.get("active") is not False and not body.get("deactivated")
         reading.batch.people.append(_person(remote_id, told, is_agent=True, is_active=is_active))
 
@@ -64,13 +65,31 @@ def read_companies(reading: Reading, records: Iterable[RawRecord]) -> None:
 
 
 def read_groups(reading: Reading, records: Iterable[RawRecord]) -> None:
-    """Adds the groups of agents."""
+    """Adds the groups with their agents.
+
+    A group's own `agent_ids` come first; lists of groups may leave them out, then the agents tell their `group_ids`.
+
+    Source: Freshdesk API v2 reference, "Groups", "Agents".
+    """
 
     def read(body: dict[str, Any]) -> None:
         remote_id = required_id(body, "id")
-        reading.batch.teams.append(SourceTeam(remote_id, text_of(body, "name") or remote_id))
+        told = body.get("agent_ids")
+        if not isinstance(told, list):
+            told = None if reading.members is None else reading.members.get(remote_id, ())
+        members = None if told is None else tuple(dict.fromkeys(map(str, told)))
+        name = text_of(body, "name") or remote_id
+        reading.batch.teams.append(SourceTeam(remote_id, name, members))
 
     _each(reading, records, read)
+
+
+def _note_groups(reading: Reading, agent_id: str, group_ids: object) -> None:
+    if not isinstance(group_ids, list):
+        return
+    reading.members = {} if reading.members is None else reading.members
+    for group_id in group_ids:
+        reading.members.setdefault(str(group_id), []).append(agent_id)
 
 
 def _each(

@@ -86,6 +86,8 @@ class Reading:
     bridge_user_ids: frozenset[str]
     batch: Batch = field(default_factory=Batch)
     agents: set[str] = field(default_factory=set)
+    members: dict[str, list[str]] | None = None
+    """Group id → its agents, as the agents tell; None where no agent told any."""
     contacts: set[str] = field(default_factory=set)
     warned: set[tuple[str | None, str]] = field(default_factory=set)
 

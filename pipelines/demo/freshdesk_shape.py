@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from pipelines.demo import knowledge
 from pipelines.demo.case import Case, File, Message, Step
 from pipelines.demo.hours import BusinessHours, after, iso
 from pipelines.demo.issues import REPLY_TARGETS, RESOLUTION_TARGETS
@@ -39,10 +40,10 @@ class FreshdeskShape:
     ) -> None:
         """`cases` are numbered already; `hours` is the calendar of the account's own SLA policy."""
         self._cases, self._hours = cases, hours
-        self._opened, self._as_of = iso(opened_at), as_of
+        self._opened_at, self._opened, self._as_of = opened_at, iso(opened_at), as_of
         self._next_id = 43_100_000_000
 
-    def render(self) -> dict[str, list[dict[str, Any]]]:
+    def render(self) -> dict[str, Any]:
         """Everything, sorted by id or by time."""
         customers = {case.customer.number: case.customer for case in self._cases}
         since: dict[int, int] = {}
@@ -63,6 +64,7 @@ class FreshdeskShape:
             "conversations": self._conversations(),
             "satisfaction_ratings": [self._rating(case) for case in self._cases if case.rating],
             "ticket_fields": self._fields(),
+            **knowledge.solutions(self._opened_at, [user_id(one) for one in AGENTS]),
         }
 
     def _ticket(self, case: Case) -> dict[str, Any]:

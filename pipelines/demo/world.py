@@ -67,8 +67,8 @@ class World:
     size: float
     as_of: datetime
     live_from: datetime
-    zendesk: dict[str, list[dict[str, Any]]]
-    freshdesk: dict[str, list[dict[str, Any]]]
+    zendesk: dict[str, Any]
+    freshdesk: dict[str, Any]
     mails: list[Mail]
     legacy: list[Mail]
     facts: dict[str, Any]

@@ -16,6 +16,7 @@ CATEGORY_FIELD, LANGUAGE_FIELD = 360_002_000_001, 360_002_000_002
 SYSTEM_USER = -1
 """Author of what the product itself does."""
 _AGENT_IDS, _USER_IDS, _ORGANISATION_IDS = 380_000_000_000, 390_000_000_000, 370_000_000_000
+_MEMBERSHIP_IDS = 360_004_000_000
 
 
 def user_id(person: Agent | Customer | None) -> int:
@@ -126,6 +127,20 @@ def group(team: str, since: str) -> dict[str, Any]:
         "default": team == "support",
         "is_public": True,
         "deleted": False,
+        "created_at": since,
+        "updated_at": since,
+    }
+
+
+def membership(agent: Agent, since: str) -> dict[str, Any]:
+    """An agent's place in a team."""
+    number = _MEMBERSHIP_IDS + agent.number
+    return {
+        "url": f"{BASE}/api/v2/group_memberships/{number}.json",
+        "id": number,
+        "user_id": user_id(agent),
+        "group_id": GROUPS[agent.team],
+        "default": True,
         "created_at": since,
         "updated_at": since,
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from pipelines.demo import zendesk_people
+from pipelines.demo import knowledge, zendesk_people
 from pipelines.demo.case import Case, Change, File, Message, Step
 from pipelines.demo.hours import DAY, iso
 from pipelines.demo.people import AGENTS, TEAMS, Customer
@@ -50,11 +50,11 @@ class ZendeskShape:
         """`cases` are numbered already; `opened_at` is when the account was set up."""
         self._cases = cases
         self._as_of = as_of
-        self._opened = iso(opened_at)
+        self._opened_at, self._opened = opened_at, iso(opened_at)
         self._audit_ids: dict[tuple[int, int], int] = {}
         self._next_id = 810_000_000_000
 
-    def render(self) -> dict[str, list[dict[str, Any]]]:
+    def render(self) -> dict[str, Any]:
         """Everything, sorted by id or by time, as `DATASET` of the stand-in wants it."""
         customers = {case.customer.number: case.customer for case in self._cases}
         since: dict[int, int] = {}
@@ -78,6 +78,7 @@ class ZendeskShape:
                 for one in sorted(organisations)
             ],
             "groups": [zendesk_people.group(team, self._opened) for team in TEAMS],
+            "group_memberships": [zendesk_people.membership(one, self._opened) for one in AGENTS],
             "tickets": [self._ticket(case) for case in self._cases],
             "comments": comments,
             "ticket_events": events,
@@ -85,6 +86,7 @@ class ZendeskShape:
                 rating for case in self._cases if (rating := self._rating(case)) is not None
             ],
             "ticket_fields": zendesk_people.ticket_fields(self._opened),
+            **knowledge.help_center(self._opened_at, [user_id(one) for one in AGENTS]),
         }
 
     def _events(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

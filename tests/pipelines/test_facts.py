@@ -2,13 +2,16 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import openpyxl
 import pytest
+import yaml
 from sqlalchemy import select
 
 from connectors.warehouse.tables import (
     agent,
+    article,
     comment,
     contact,
     contact_identity,
@@ -18,15 +21,20 @@ from connectors.warehouse.tables import (
     raw_record,
     satisfaction_rating,
     sla_clock,
+    team,
+    team_member,
     ticket,
     ticket_link,
     timer,
 )
+from pipelines.demo import people
 from pipelines.demo.folder import AS_OF, CLIENT, LIVE_FROM
+from pipelines.demo.people import AGENTS, TEAMS
 from pipelines.measure import evaluate_client
 from pipelines.rules import load_rules
 
 HELPDESKS = ("zendesk", "freshdesk")
+ARTICLES = Path(people.__file__).parent / "texts" / "articles.yaml"
 
 
 def own(desk, source):
@@ -186,6 +194,39 @@ def test_agents_of_several_systems_are_one_person_each(done):
     emails = Counter(row["email"].lower() for row in rows if row["email"])
     assert max(emails.values()) == 1
     assert {one["email"] for one in done.facts["people"]["agents"]} <= set(emails)
+
+
+@pytest.mark.parametrize("source", HELPDESKS)
+def test_teams_know_their_agents(done, source):
+    """As `people.AGENTS` says: each of the three teams has three."""
+    rows = done.rows(
+        select(team.c.name, agent.c.email)
+        .join(team_member, team_member.c.team_key == team.c.team_key)
+        .join(agent, agent.c.agent_key == team_member.c.agent_key)
+        .where(team.c.source_key == source)
+    )
+    assert {(row["name"], row["email"]) for row in rows} == {
+        (TEAMS[one.team], one.email) for one in AGENTS
+    }
+    assert len(rows) == len(AGENTS)
+
+
+@pytest.mark.parametrize("source", HELPDESKS)
+def test_articles_of_the_knowledge_base(done, source):
+    told = yaml.safe_load(ARTICLES.read_text("utf-8"))
+    rows = done.rows(select(article).where(article.c.source_key == source))
+    languages = [name for one in told for name in ("en", "de", "tr") if name in one]
+    assert Counter(row["language"][:2] for row in rows) == Counter(languages)
+    assert {row["title"] for row in rows} == {
+        one[name][0] for one in told for name in ("en", "de", "tr") if name in one
+    }
+    published = [one for one in told if not one.get("draft")]
+    assert {row["title"] for row in rows if row["is_published"] and not row["is_translation"]} == {
+        one["en"][0] for one in published
+    }
+    staff = [one["en"][0] for one in told if one.get("audience") == "staff"]
+    assert [row["title"] for row in rows if row["visibility"] == "internal"] == staff
+    assert {row["visibility"] for row in rows} == {"public", "internal"}
 
 
 def test_promises_are_judged_as_the_generator_does(sqlite_desk):

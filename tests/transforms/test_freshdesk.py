@@ -443,7 +443,11 @@ def test_people_organisations_and_teams() -> None:
     batch = freshdesk.normalise(
         {
             "agents": [record("agents", AGENT)],
-            "groups": [record("groups", {"id": 4, "name": "Second line"})],
+            "groups": [
+                record("groups", {"id": 4, "name": "Second line", "agent_ids": [900, 901, 900]}),
+                record("groups", {"id": 5, "name": "Nobody", "agent_ids": []}),
+                record("groups", {"id": 6, "name": "Untold", "agent_ids": None}),
+            ],
             "companies": [
                 record("companies", {"id": 5, "name": "Nova", "domains": ["Nova.example", None]})
             ],
@@ -487,7 +491,28 @@ def test_people_organisations_and_teams() -> None:
     assert not people["51"].is_active
     assert people["60"].emails == ("new@x.example",)
     assert batch.organisations[0].domains == ("nova.example",)
-    assert batch.teams[0].name == "Second line"
+    assert [(team.name, team.member_remote_ids) for team in batch.teams] == [
+        ("Second line", ("900", "901")),
+        ("Nobody", ()),
+        ("Untold", None),
+    ]
+
+
+def test_agents_tell_their_groups_where_the_groups_do_not() -> None:
+    agents = [
+        {"id": 1, "contact": {"name": "Ada"}, "group_ids": [4, 5]},
+        {"id": 2, "contact": {"name": "Bo"}, "group_ids": [4]},
+        {"id": 3, "contact": {"name": "Cy"}, "group_ids": None},
+    ]
+    groups = [{"id": number, "name": f"Group {number}"} for number in (4, 5, 6)]
+    batch = freshdesk.normalise(
+        {
+            "agents": [record("agents", one) for one in agents],
+            "groups": [record("groups", one) for one in (*groups, {"id": 7, "agent_ids": [3]})],
+        }
+    )
+    members = {team.remote_id: team.member_remote_ids for team in batch.teams}
+    assert members == {"4": ("1", "2"), "5": ("1",), "6": (), "7": ("3",)}
 
 
 @pytest.mark.parametrize(
