@@ -28,10 +28,8 @@ _LONGEST_STANDARD = 40
 _LONGEST_CONTACT = 9
 _LINK = re.compile(r"[<(\[]?(?:https?://|mailto:|www\.)[^\s>)\]]+[>)\]]?")
 _WORD = re.compile(r"[^\W_]+")
-_CONTACT = re.compile(
-    r"\+?\d[\d\s()./-]{6,}\d|\S+@\S+\.\S|https?://|www\.|(?<!\w)(?:tel|fax|mobil|mobile|phone|fon|cell|gsm|telefon)\b",
-    re.I,
-)
+_CONTACT = re.compile(r"\+?\d[\d\s()./-]{6,}\d|[^\s@]+@[^\s@]+\.[^\s@]")
+"""A telephone number or an address; a link alone may be what somebody answers with."""
 _FROM_A_DEVICE = re.compile(r"(?:[^\W\d_]+ ){0,2}(?:from|via|von|de|från|fra) ((?:\w+[ -]?){1,4})")
 _UNSPACED_DEVICES = tuple(device for device in DEVICES if ord(device[0]) > 0x2E00)
 _LONG_DEVICES = (
@@ -191,7 +189,7 @@ def _label_ruled(lines: Sequence[Line], labels: list[Label | None]) -> None:
     if not 0 < len(contents) <= _LONGEST_SIGNATURE or rules[-1] == next_written(lines, 0):
         return
     if all(_NAME_LINE.fullmatch(text) and len(text.split()) <= 8 for text in contents) and any(
-        _CONTACT.search(text) for text in contents
+        _CONTACT.search(text) or _FOOTER.match(text) for text in contents
     ):
         _put(labels, range(rules[-1], below[-1] + 1), ("signature", "rule"))
 
@@ -265,10 +263,15 @@ def _start_of_legal(lines: Sequence[Line], paragraph: range) -> int:
 
 def _label_contact(lines: Sequence[Line], labels: list[Label | None]) -> None:
     own = [i for i, label in enumerate(labels) if label is None and not lines[i].is_blank]
-    if not own or len(own) > _LONGEST_CONTACT:
+    if not own or len(own) > _LONGEST_CONTACT or own[-1] - own[0] >= len(own):
         return
     contents = [lines[i].content for i in own]
-    if any(len(text.split()) > 9 or text.endswith(("?", "!")) for text in contents):
+    if any(len(text.split()) > 8 or text.endswith(("?", "!")) for text in contents):
         return
-    if any(_CONTACT.search(text) for text in contents):
+    if _is_name(contents[0]) and any(_CONTACT.search(text) for text in contents):
         _put(labels, range(own[0], own[-1] + 1), ("signature", "contact data"))
+
+
+def _is_name(text: str) -> bool:
+    words = _WORD.findall(text)
+    return 0 < len(words) <= 5 and all(word[0].isupper() or word[0].isdigit() for word in words)
