@@ -112,6 +112,15 @@ class _Teller:
         """An instant to the second, in the report zone."""
         return instant.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if instant else "–"
 
+    def _same_person(self) -> list[list[str]]:
+        """Where the customer is one person with other contacts: where to see who and why."""
+        others = self._ticket["other_contacts"]
+        if not others:
+            return []
+        noun = "contact" if others == 1 else "contacts"
+        look = f"deskbridge contact show {self._ticket['person_key']}"
+        return [["same person", f"as {others} other {noun}: {look}"]]
+
     def ticket(self, links: Sequence[Row], moves: Sequence[Row]) -> Section:
         """What the ticket is."""
         one = self._ticket
@@ -127,6 +136,7 @@ class _Teller:
                     filter(None, (one["requester"], one["requester_email"], one["organisation"]))
                 ),
             ],
+            *self._same_person(),
             ["assigned", " · ".join(filter(None, (one["assignee"], one["team"]))) or "nobody"],
             ["created", self.at(one["created_at"])],
             ["solved", self.at(one["solved_at"])],

@@ -42,11 +42,22 @@ def find_tickets(connection: Connection, text: str, client_key: str | None) -> l
         conditions.append(ticket.c.source_key == source_key)
     if client_key is not None:
         conditions.append(ticket.c.client_key == client_key)
+    member = contact.alias("member")
+    person_key = func.coalesce(contact.c.merged_into_key, contact.c.contact_key)
+    others = (
+        select(func.count())
+        .select_from(member)
+        .where(member.c.merged_into_key == person_key)
+        .correlate(contact)
+        .scalar_subquery()
+    )
     rows = connection.execute(
         select(
             ticket,
             contact.c.name.label("requester"),
             contact.c.email.label("requester_email"),
+            person_key.label("person_key"),
+            others.label("other_contacts"),
             organisation.c.name.label("organisation"),
             agent.c.name.label("assignee"),
             team.c.name.label("team"),
