@@ -1,0 +1,211 @@
+"""Clusters out of pair scores, without chaining strangers together.
+
+Belongs here: joining groups step by step. Does not belong here: scores of pairs (`scoring`).
+
+Two groups are joined when each is the other's best counterpart, two of their members or their consolidated values
+score as a match, and neither these values nor the average of all scores between members speaks against it. So a record that resembles two strangers joins one of
+them, not both with each other. What people decided goes before: the same are joined first, the different never.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.matching.grouping import consolidate, working_copy
+from transforms.matching.reasons import evidence_of
+from transforms.matching.records import Evidence
+from transforms.matching.scoring import Scorer
+from transforms.matching.similarity import Bits
+from transforms.matching.table import Flags, Table, Wide
+
+KEPT_BITS = -8.0
+"""Pairs below are not looked at again: no further member could make a match of them."""
+
+AGREED_BITS = 0.0
+"""What the scores between members of two groups must reach on average."""
+
+_TOLD = 30.0
+"""Bits for and against that a pair must tell to count whole in the average; sparse records say less."""
+
+_SAMPLE = 12
+"""Members of a large group whose scores stand for all."""
+
+
+@dataclass(slots=True)
+class Joined:
+    """Two groups that were joined: their rows, the score and the fields' evidence at that time."""
+
+    left: int
+    right: int
+    bits: float
+    evidence: tuple[Evidence, ...] = ()
+    is_decided: bool = False
+
+
+@dataclass(slots=True)
+class Clusters:
+    """The end of it.
+
+    Attributes:
+        root: for each record the row of its cluster's first record.
+        joined: what was joined, in order.
+        left: clusters of the pairs that stayed open, by their roots.
+        right: as above.
+        bits: their scores.
+    """
+
+    root: Wide
+    joined: list[Joined]
+    left: Wide
+    right: Wide
+    bits: Bits
+
+
+class Clustering:
+    """Joins records of one table."""
+
+    def __init__(self, table: Table, scorer: Scorer, match_bits: float) -> None:
+        """`match_bits`: the score from which two groups are one."""
+        self._table = table
+        self._grouped = working_copy(table)
+        self._scorer = scorer
+        self._match_bits = match_bits
+        self._size = len(table)
+        self._root = np.arange(self._size, dtype=np.int64)
+        self._members: dict[int, list[int]] = {}
+        self.joined: list[Joined] = []
+
+    def run(
+        self,
+        left: Wide,
+        right: Wide,
+        bits: Bits,
+        same: NDArray[np.int64],
+        different: NDArray[np.int64],
+    ) -> Clusters:
+        """Clusters of all records.
+
+        Args:
+            left: candidate pairs.
+            right: candidate pairs.
+            bits: their scores.
+            same: rows of pairs that people called one, shape (n, 2).
+            different: rows of pairs that people called two, shape (n, 2).
+        """
+        kept = bits >= KEPT_BITS
+        left, right, bits = left[kept], right[kept], bits[kept]
+        if self._join_decided(same, different):
+            left, right, bits = self._again(left, right, bits, np.unique(self._root[same.ravel()]))
+        while len(bits):
+            refused = self._refused(left, right, different)
+            best = self._mutual(left, right, bits, ~refused)
+            if not len(best):
+                break
+            agreed = self._agree(left[best], right[best])
+            if not agreed.all():
+                bits = bits.copy()
+                # They stay a pair to look at, and may be joined when one of them has grown.
+                bits[best[~agreed]] = np.minimum(bits[best[~agreed]], self._match_bits - 0.1)
+            chosen = best[agreed]
+            self._join_chosen(left[chosen], right[chosen], bits[chosen])
+            if len(chosen):
+                changed = np.unique(self._root[np.concatenate([left[chosen], right[chosen]])])
+                left, right, bits = self._again(left, right, bits, changed)
+        refused = self._refused(left, right, different)
+        return Clusters(self._root, self.joined, left[~refused], right[~refused], bits[~refused])
+
+    @property
+    def grouped(self) -> Table:
+        """The consolidated rows of all groups, at their roots."""
+        return self._grouped
+
+    def _join_decided(self, same: NDArray[np.int64], different: NDArray[np.int64]) -> bool:
+        """Joins what people called one, unless that would join what they called two."""
+        before = len(self.joined)
+        for a, b in same.tolist():
+            one, other = sorted((int(self._root[a]), int(self._root[b])))
+            if not self._refused(
+                np.array([one]), np.array([other]), different
+            ).any() and self._join(a, b):
+                self.joined.append(Joined(one, other, np.inf, is_decided=True))
+        return len(self.joined) > before
+
+    def _join_chosen(self, left: Wide, right: Wide, bits: Bits) -> None:
+        if not len(left):
+            return
+        told = evidence_of(
+            self._grouped, left, right, self._scorer.said(left, right, self._grouped)
+        )
+        rows = zip(left.tolist(), right.tolist(), bits.tolist(), told, strict=True)
+        for a, b, worth, evidence in rows:
+            self._join(a, b)
+            self.joined.append(Joined(a, b, worth, evidence))
+
+    def _join(self, a: int, b: int) -> bool:
+        one, other = sorted((int(self._root[a]), int(self._root[b])))
+        if one == other:
+            return False
+        moved = self._members.pop(other, [other])
+        self._members.setdefault(one, [one]).extend(moved)
+        self._root[moved] = one
+        return True
+
+    def _refused(self, left: Wide, right: Wide, different: NDArray[np.int64]) -> Flags:
+        """Which pairs of groups have members that a person called two."""
+        if not len(different):
+            return np.zeros(len(left), np.bool_)
+        a, b = self._root[different[:, 0]], self._root[different[:, 1]]
+        return np.isin(left * self._size + right, np.minimum(a, b) * self._size + np.maximum(a, b))
+
+    def _mutual(self, left: Wide, right: Wide, bits: Bits, allowed: Flags) -> Wide:
+        """Edges that are the best of both their ends and a match."""
+        at = np.flatnonzero(allowed & (bits >= self._match_bits))
+        order = at[np.lexsort((right[at], left[at], -bits[at]))]
+        rank = np.arange(len(order))
+        best = np.full(self._size, len(order), np.int64)
+        np.minimum.at(best, left[order], rank)
+        np.minimum.at(best, right[order], rank)
+        return order[(best[left[order]] == rank) & (best[right[order]] == rank)]
+
+    def _agree(self, left: Wide, right: Wide) -> Flags:
+        """Whether the members of two groups are in favour on average, each pair by how much it can tell."""
+        agreed = np.ones(len(left), np.bool_)
+        pairs: list[tuple[int, int, int]] = []
+        for at, (a, b) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
+            if a in self._members or b in self._members:
+                pairs += [
+                    (at, one, other)
+                    for one in _some(self._members.get(a, [a]))
+                    for other in _some(self._members.get(b, [b]))
+                ]
+        if pairs:
+            which, one, other = np.array(pairs, np.int64).T
+            scores = self._scorer.further(one, other)
+            weight = np.minimum(scores.told / _TOLD, 1)
+            bits = np.clip(scores.bits, -20, 20) * weight
+            agreed = np.bincount(which, bits, len(left)) >= AGREED_BITS * np.bincount(
+                which, weight, len(left)
+            )
+        return agreed
+
+    def _again(self, left: Wide, right: Wide, bits: Bits, changed: Wide) -> tuple[Wide, Wide, Bits]:
+        """Edges between groups after some have grown, their scores computed anew where an end has."""
+        consolidate(self._table, self._grouped, self._root, changed)
+        a, b = self._root[left], self._root[right]
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        order = np.lexsort((-bits, high, low))
+        low, high, bits = low[order], high[order], bits[order]
+        first = np.append(True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])) & (low != high)
+        low, high, bits = low[first], high[first], bits[first].copy()
+        has_grown = np.zeros(self._size, np.bool_)
+        has_grown[changed] = True
+        at = np.flatnonzero(has_grown[low] | has_grown[high])
+        together = self._scorer.further(low[at], high[at], self._grouped).bits
+        bits[at] = np.where(together >= AGREED_BITS, np.maximum(together, bits[at]), together)
+        return low, high, bits
+
+
+def _some(members: list[int]) -> list[int]:
+    """Members that stand for all: the first of them in order."""
+    return members if len(members) <= _SAMPLE else sorted(members)[:_SAMPLE]

@@ -1,0 +1,259 @@
+"""The score of a pair: all its fields together, in bits of the odds that both are one.
+
+Belongs here: which fields persons and organisations are compared by, the prior, what holds a high score back.
+Does not belong here: single fields (`comparison`, `organisations`), clusters (`clustering`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.matching.comparison import (
+    CLOSE,
+    EXACT,
+    LIKE,
+    Born,
+    Emails,
+    NameParts,
+    Phones,
+    Said,
+    Streets,
+    Words,
+)
+from transforms.matching.organisations import OrganisationName
+from transforms.matching.records import MATCH_BITS
+from transforms.matching.similarity import Bits, crossed
+from transforms.matching.table import NONE, Column, Flags, Lists, Table, Wide
+from transforms.matching.weights import (
+    BUILDING,
+    CHAIN,
+    COLLEAGUES,
+    HOUSEHOLD,
+    OTHERWISE,
+    RARE_NAME_BITS,
+    RELATED_BITS,
+)
+
+CHUNK = 400_000
+"""Pairs compared at once: what bounds the memory."""
+
+FEWEST = 2_000
+"""Small tables count as if they had so many records: a coincidence there is not rarer than in the world."""
+
+
+@dataclass(slots=True)
+class Scores:
+    """For each pair its score, how many bits its fields told at all, whether more than names agrees."""
+
+    bits: Bits
+    told: Bits
+    is_beyond_names: Flags
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What several fields say together: against strangers, and against each kind of related people."""
+
+    random: Bits
+    related: list[Bits]
+    told: Bits
+    beyond: Flags
+    names: Bits
+
+
+class Scorer:
+    """Scores the candidate pairs of one table."""
+
+    def __init__(self, table: Table) -> None:
+        """Frequencies are those of the table."""
+        self._table = table
+        person = self._is_person = table.kind == "person"
+        size = max(len(table), FEWEST)
+        self._prior = float(-np.log2(size))
+        self._circles: tuple[Mapping[str, float], ...] = (
+            (HOUSEHOLD, COLLEAGUES) if person else (CHAIN, BUILDING)
+        )
+        self._emails = Emails(table, size)
+        self._phones = Phones(table, size, other_number=0.35 if person else 0.45)
+        self._streets = Streets(
+            table, size, moved=0.2 if person else 0.08, other_house=0.08 if person else 0.02
+        )
+        area = (0.75, 0.1, 0.15) if person else (0.85, 0.07, 0.08)
+        self._area = [
+            Words("postcode", table.postcode, size, prior=1 / 500, same=area),
+            Words("city", table.city, size, prior=1 / 100, same=area),
+            Words("region", table.region, size, prior=1 / 10, same=(0.9, 0.02, 0.08)),
+        ]
+        domain = (0.5, 0.0001, 0.5) if person else (0.7, 0.0001, 0.3)
+        self._domain = Words("domain", table.domains, size, prior=1 / 500, same=domain)
+        self._attributes = [
+            Words(name, column, size, prior=1 / 20, same=(0.8, 0.05, 0.15))
+            for name, column in table.attributes.items()
+        ]
+        self._born = Born(table)
+        self._name = NameParts(table)
+        self._organisation = OrganisationName(table)
+        self._people = [_people(table, column) for column in (table.domains, table.company)]
+        self._email_sharers = np.zeros(len(table.emails.values))
+        self._phone_sharers = np.zeros(len(table.phones.values))
+
+    def score(self, a: Wide, b: Wide) -> Scores:
+        """The score of each candidate pair, computed in pieces.
+
+        First all fields but addresses and numbers; where these tell two people apart, an address that both have is a
+        shared one, and counts less in every pair.
+        """
+        pieces = [slice(at, at + CHUNK) for at in range(0, len(a), CHUNK)]
+        sums = [self._steady_sums(self._table, a[piece], b[piece]) for piece in pieces]
+        conflict = np.concatenate([np.zeros(0, np.bool_), *(one.random < -2 for one in sums)])
+        self._email_sharers = _sharers(self._table.emails, a, b, conflict)
+        self._phone_sharers = _sharers(self._table.phones, a, b, conflict)
+        scores = [
+            self._together(one, self._table, a[piece], b[piece])
+            for one, piece in zip(sums, pieces, strict=True)
+        ]
+        return Scores(
+            np.concatenate([np.zeros(0, np.float32), *(one.bits for one in scores)]),
+            np.concatenate([np.zeros(0, np.float32), *(one.told for one in scores)]),
+            np.concatenate([np.zeros(0, np.bool_), *(one.is_beyond_names for one in scores)]),
+        )
+
+    def further(self, a: Wide, b: Wide, table: Table | None = None) -> Scores:
+        """The score of any other pairs, with what the candidates told of shared addresses.
+
+        Args:
+            a: rows.
+            b: rows.
+            table: where other values stand in the rows than in the scorer's own table.
+        """
+        table = table or self._table
+        return self._together(self._steady_sums(table, a, b), table, a, b)
+
+    def said(self, a: Wide, b: Wide, table: Table | None = None) -> list[Said]:
+        """What each field says of each pair."""
+        table = table or self._table
+        return [*self._steady(table, a, b), *self._reachable(table, a, b)]
+
+    def _steady_sums(self, table: Table, a: Wide, b: Wide) -> _Sums:
+        return self._sums(self._steady(table, a, b), self._colleagues(table, a, b))
+
+    def _steady(self, table: Table, a: Wide, b: Wide) -> list[Said]:
+        """All fields but addresses and numbers."""
+        if self._is_person:
+            fields = [*self._name.compare(table, a, b), self._born.compare(table, a, b)]
+            if table.company.values:
+                company = self._organisation.compare(table, a, b)
+                company.field = "company"
+                fields.append(company)
+        else:
+            fields = [self._organisation.compare(table, a, b)]
+        fields.append(self._streets.compare(table, a, b))
+        fields += self._area_said(table, a, b)
+        fields += [words.compare(table.attributes[words.field], a, b) for words in self._attributes]
+        return fields
+
+    def _reachable(self, table: Table, a: Wide, b: Wide) -> list[Said]:
+        """Addresses, numbers, domains."""
+        emails = self._emails.compare(table, a, b, self._email_sharers)
+        domain = self._domain.compare(table.domains, a, b)
+        if self._is_person:
+            # An address that agrees has told its domain; other domains are no news to other addresses.
+            untold = (emails.level >= LIKE) | (domain.level < EXACT)
+            domain.bits[untold] = 0
+            domain.level[untold] = 0
+        return [emails, self._phones.compare(table, a, b, self._phone_sharers), domain]
+
+    def _area_said(self, table: Table, a: Wide, b: Wide) -> list[Said]:
+        """Postcode, city and region: one tells much of the others, so the strongest counts whole."""
+        columns = (table.postcode, table.city, table.region)
+        found = [
+            words.compare(column, a, b) for words, column in zip(self._area, columns, strict=True)
+        ]
+        bits = np.stack([said.bits for said in found])
+        main = ((bits == bits.max(axis=0)) & (bits > 0)) | ((bits == bits.min(axis=0)) & (bits < 0))
+        for at, said in enumerate(found):
+            said.bits = np.where(main[at], bits[at], bits[at] * 0.4).astype(np.float32)
+        return found
+
+    def _sums(self, fields: list[Said], colleagues: Bits) -> _Sums:
+        beyond = np.zeros(len(fields[0].bits), np.bool_)
+        for said in fields:
+            if said.field not in ("given name", "family name", "region", "company", "domain"):
+                least = LIKE if said.field in ("e-mail", "street", "date of birth") else CLOSE
+                beyond |= (said.level >= least) & (said.bits > 1)
+        names = [said.bits for said in fields if said.field in ("given name", "family name")]
+        return _Sums(
+            np.sum([said.bits for said in fields], axis=0),
+            [
+                np.sum(
+                    [
+                        said.against(
+                            circle.get(said.field, OTHERWISE),
+                            np.maximum(colleagues, 1) if circle is COLLEAGUES else None,
+                        )
+                        for said in fields
+                    ],
+                    axis=0,
+                )
+                for circle in self._circles
+            ],
+            np.sum([np.abs(said.bits) for said in fields], axis=0),
+            beyond,
+            np.sum(names, axis=0) if names else np.zeros(len(beyond), np.float32),
+        )
+
+    def _together(self, steady: _Sums, table: Table, a: Wide, b: Wide) -> Scores:
+        """One score from all fields: as sure as the worst of what else the pair might be."""
+        colleagues = self._colleagues(table, a, b)
+        rest = self._sums(self._reachable(table, a, b), colleagues)
+        bits = -(steady.random + rest.random + self._prior)
+        for circle, one, other in zip(self._circles, steady.related, rest.related, strict=True):
+            against = one + other + RELATED_BITS
+            if circle is COLLEAGUES:
+                with np.errstate(divide="ignore"):
+                    against = against - np.log2(colleagues)
+            bits = np.logaddexp2(bits, -against)
+        bits = -bits
+        beyond = steady.beyond | rest.beyond
+        if self._is_person:
+            beyond |= (colleagues > 0) & (steady.names >= RARE_NAME_BITS)
+            bits = np.where(beyond, bits, np.minimum(bits, MATCH_BITS - 0.1))
+        return Scores(bits.astype(np.float32), (steady.told + rest.told).astype(np.float32), beyond)
+
+    def _colleagues(self, table: Table, a: Wide, b: Wide) -> Bits:
+        """How many others the company has of which both are; 0 where they are of none or of two."""
+        found = np.zeros(len(a), np.float32)
+        for column, people in zip((table.domains, table.company), self._people, strict=True):
+            x, y = column.codes[a], column.codes[b]
+            same = (x == y) & (x >= 0)
+            found[same] = np.maximum(found[same], np.maximum(people[x[same]] - 1, 1))
+        return found
+
+
+def _people(table: Table, company: Column) -> NDArray[np.int64]:
+    """For each company how many people it seems to have: the fewest different names or addresses of its records."""
+    fewest = np.full(len(company.values), np.iinfo(np.int64).max)
+    sounds = np.append(table.name_sound, NONE)
+    first = np.full(len(table), NONE, np.int32)
+    has = np.flatnonzero(np.diff(table.emails.start))
+    first[has] = table.emails.codes[table.emails.start[has]]
+    for codes in (sounds[table.given.codes], sounds[table.family.codes], first):
+        at = np.flatnonzero((codes >= 0) & (company.codes >= 0))
+        if len(at):
+            width = int(codes.max()) + 1
+            pairs = np.unique(company.codes[at].astype(np.int64) * width + codes[at])
+            count = np.bincount(pairs // width, minlength=len(company.values))
+            fewest = np.where(count > 0, np.minimum(fewest, count), fewest)
+    return np.minimum(fewest, company.counts)
+
+
+def _sharers(lists: Lists, a: Wide, b: Wide, conflict: Flags) -> NDArray[np.float64]:
+    """For each value how many other people use it: its records times how often two of them are told apart."""
+    pair, x, y = crossed(lists, a, b)
+    same = x == y
+    codes = x[same]
+    pairs = np.bincount(codes, minlength=len(lists.values))
+    against = np.bincount(codes, conflict[pair[same]], len(lists.values))
+    return against / np.maximum(pairs, 1) * np.maximum(lists.counts - 1, 0)
