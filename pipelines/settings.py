@@ -19,6 +19,7 @@ from pipelines.settings_values import (
     HttpUrl,
     Instant,
     Key,
+    MailHost,
     PriorityMap,
     StatusMap,
     TimeZone,
@@ -189,7 +190,7 @@ class ImapSettings(MailSettings, RemoteSettings):
     """A mailbox on an IMAP server; it is read with PEEK and never changed."""
 
     type: Literal["imap"]
-    host: str
+    host: MailHost
     username: str
     password: SecretStr | None = None
     oauth: OAuthSettings | None = None
@@ -198,7 +199,7 @@ class ImapSettings(MailSettings, RemoteSettings):
     """Left out: 993, and 143 without TLS or with STARTTLS."""
     tls: bool | Literal["starttls"] = True
     folders: tuple[str, ...] = Field(default=("INBOX",), min_length=1)
-    r"""Names (`INBOX`, `Support/2026`), uses (`\Sent`, `\All`; `Sent` where no folder has that name) or patterns (`*`)."""
+    r"""Names (`INBOX`, `Support/2026`), uses (`\Sent`, `\All`; `Sent` where no folder has that name) or patterns (`*`); a slash stands for any separator."""
 
     def token_url(self) -> str | None:
         """Where tokens for the mailbox are given out; None where it is not known."""

@@ -64,6 +64,18 @@ def _http_url(url: str) -> str:
     raise ValueError(f"{shown(url)} is no address, expected https://HOST")
 
 
+def _mail_host(name: str) -> str:
+    """A mail server's name or IP address: it may lie in the own network, so that a name needs no dot."""
+    is_ipv6 = name.count(":") > 1
+    if re.fullmatch(r"[^\s/@\[\]]+", name) and (is_ipv6 or ":" not in name):
+        return name
+    bare = re.sub(r"^[a-z]+://", "", name.strip().rpartition("@")[2]).split("/")[0]
+    host, _, port = bare.partition(":")
+    hint = host if re.fullmatch(r"[A-Za-z0-9.-]+", host) else "imap.acme.example"
+    also = f", with port: {port}" if port.isdigit() else ""
+    raise ValueError(f"{shown(name)} is no host name, expected the name alone, such as {hint}{also}")
+
+
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -98,6 +110,7 @@ TimeZone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(read_instant)]
 Key = Annotated[str, AfterValidator(_key)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+MailHost = Annotated[str, AfterValidator(_mail_host)]
 StatusMap = Annotated[dict[str, str], AfterValidator(_status_map)]
 PriorityMap = Annotated[dict[str, str], AfterValidator(_priority_map)]
 WarehouseUrl = Annotated[str, AfterValidator(_warehouse)]

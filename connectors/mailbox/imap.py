@@ -15,6 +15,7 @@ with the server's words (it will be quarantined), asked for again at each pull, 
 On Gmail a mail is remembered by its X-GM-MSGID: under however many labels it lies, it is fetched once.
 """
 
+import difflib
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -263,10 +264,10 @@ class _Work:
         names = sorted(each.name for each in self.session.folders() if each.is_selectable)
         what = " and ".join(f"no folder {name!r}" for name in missing)
         renamed = [f"{old!r} is now {new!r}" for old, new in self._renamed(missing, names)]
-        hint = f" (it looks as if {' and '.join(renamed)})" if renamed else ""
+        hint = f" (it looks as if {' and '.join(renamed)})" if renamed else _meant(missing, names)
         return ConfigurationError(
-            f"{self._name}: there is {what}{hint}; there are: {', '.join(names) or 'none'}. What was read of it "
-            "stays; name the right folder in 'folders'"
+            f"{self._name}: there is {what}{hint}; there are: {', '.join(names) or 'none'}. Name the right "
+            "one in 'folders'; what was read before stays"
         )
 
     def _renamed(self, missing: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -288,3 +289,13 @@ class _Work:
         records = [*self.mailbox.withdrawn, *records]
         self.mailbox.withdrawn.clear()
         return Page(records, self.mailbox.packed(), complete=complete, calls=calls)
+
+
+def _meant(missing: Sequence[str], names: Sequence[str]) -> str:
+    """Folders whose names are much like those that are missing, as a question; empty where there are none."""
+    alike = {
+        name: None
+        for one in missing
+        for name in difflib.get_close_matches(one, names, n=1, cutoff=0.75)
+    }
+    return f" (did you mean {' and '.join(repr(name) for name in alike)}?)" if alike else ""

@@ -8,6 +8,8 @@ An entry of `folders` is one of:
 - a special use: `\Sent`, `\All`, `\Archive`, `\Junk`, `\Trash`, `\Drafts`;
 - a pattern: `*` (everything), `Support/*`.
 
+A slash stands for the separator of the server too (`.` on many), where no folder has that very name.
+
 A name that no folder has and that is the plain word for a use (`Sent`, `Junk`, …) means the folder of that use, so
 `[INBOX, Sent]` works where the server calls it `Gesendete Elemente`. A pattern never takes in what is rarely
 correspondence (junk, trash, drafts), nor other people's folders; name them if they are wanted.
@@ -18,7 +20,7 @@ Source: RFC 6154 (special uses), RFC 2342 (namespaces), RFC 3501 §6.3.8 (\Nosel
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.mailbox.imap_line import ListedFolder
@@ -91,22 +93,27 @@ def _meant(entry: str, listed: Sequence[ListedFolder], foreign: Sequence[str]) -
     if entry.startswith("\\"):
         return _of_use(entry.casefold(), own)
     if _is_pattern(entry):
-        pattern = re.compile(re.escape(entry).replace(r"\*", ".*"), re.S)
         left_out = {name for use in _LEFT_OUT for name in _of_use(use, own)}
-        return [
-            each.name
+        correspondence = [
+            each
             for each in own
-            if pattern.fullmatch(each.name)
-            and each.name not in left_out
-            and not each.name.startswith(tuple(foreign))
+            if each.name not in left_out and not each.name.startswith(tuple(foreign))
         ]
-    exact = [
-        each.name
-        for each in own
-        if each.name == entry or each.name.upper() == entry.upper() == "INBOX"
-    ]
+        pattern = re.compile(re.escape(entry).replace(r"\*", ".*"), re.S)
+        return _named(correspondence, lambda name: pattern.fullmatch(name) is not None)
+    exact = _named(own, lambda name: name == entry or name.upper() == entry.upper() == "INBOX")
     use = USES.get(entry.casefold())
     return exact or (_of_use(use, own) if use else [])
+
+
+def _named(listed: Sequence[ListedFolder], fits: Callable[[str], bool]) -> list[str]:
+    """Folders by their names on the server; where none fits, by those with slashes for the server's separator."""
+    found = [each.name for each in listed if fits(each.name)]
+    return found or [
+        each.name
+        for each in listed
+        if each.delimiter and fits(each.name.replace(each.delimiter, "/"))
+    ]
 
 
 def _of_use(use: str, listed: Sequence[ListedFolder]) -> list[str]:

@@ -67,6 +67,19 @@ def test_what_fits_no_folder_is_missing() -> None:
     )
 
 
+def test_a_slash_stands_for_the_servers_separator() -> None:
+    dotted = [
+        ListedFolder(n, ".", frozenset()) for n in ("INBOX", "INBOX.Kunden", "INBOX.Kunden.A/B")
+    ]
+    assert choose(["INBOX/Kunden"], dotted) == Chosen(("INBOX.Kunden",), ())
+    assert choose(["INBOX/*"], dotted).folders == ("INBOX.Kunden", "INBOX.Kunden.A/B")
+    assert choose(["INBOX.Kunden.A/B"], dotted).folders == ("INBOX.Kunden.A/B",)
+    # A folder that has the very name wins over one that has it with another separator.
+    both = [ListedFolder(name, ".", frozenset()) for name in ("Kunden.Acme", "Kunden/Acme")]
+    assert choose(["Kunden/Acme"], both).folders == ("Kunden/Acme",)
+    assert choose(["Kunden/Acme"], [ListedFolder("Kunden.Acme", "", frozenset())]).missing
+
+
 def test_uses_are_guessed_from_names_only_where_the_server_tells_none() -> None:
     silent = listed({"INBOX": "", "INBOX/Gönderilmiş Öğeler": "", "Junk": ""}, tells_uses=False)
     assert choose(["\\Sent"], silent).folders == ("INBOX/Gönderilmiş Öğeler",)
@@ -135,6 +148,13 @@ def test_a_missing_folder_leaves_the_others_alone_and_its_place_as_it_was(
     (root / "Away").rename(root / "Sent")
     standin.server.store._folders.clear()
     assert pulled(standin.source("Sent", "INBOX"), found[-1].cursor)[0] == []
+
+
+def test_a_mistyped_folder_is_asked_about(standin: StandinPeer) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        pulled(standin.source("INBOX", "Snet"))
+    told = "there is no folder 'Snet' (did you mean 'Sent'?); there are: INBOX, Sent. Name the right"
+    assert told in str(caught.value)
 
 
 def test_a_folder_that_was_renamed_in_the_configuration_brings_the_same_ids(

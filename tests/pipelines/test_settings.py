@@ -158,6 +158,22 @@ def test_a_byte_order_mark_is_no_fault(path: Path) -> None:
         ("https://desk.example/", "desk.example", "'desk.example' is no address, expected https://HOST"),
         ("https://desk.example/", "https://desk.example:port", "is no address, expected https://HOST"),
         ("https://desk.example/", "https://", "is no address, expected https://HOST"),
+        *(
+            (
+                "subdomain: acme, ",
+                f"subdomain: '{written}', ",
+                f"'{written}' is no subdomain, expected the first word of the address only, such as acme for",
+            )
+            for written in ("acme.zendesk.com", "https://acme.zendesk.com/agent", "acme desk", "acme/")
+        ),
+        *(
+            (
+                "domain: acme.freshdesk.com, ",
+                f"domain: '{written}', ",
+                f"'{written}' is no host name, expected it without https:// and path, such as acme.freshdesk.com",
+            )
+            for written in ("acme", "https://acme.freshdesk.com", "acme.freshdesk.com/a/tickets", "acme desk")
+        ),
         ("https://desk.example/", "https://a:geheim@b", "an address holds no user or password"),
         ("  beta:", "  Beta GmbH:", "clients.Beta GmbH: 'Beta GmbH' cannot be an id, expected small letters"),
         ("id: archive", "id: info", "deskbridge.yaml:10: clients.acme.sources.3.id: a second source has the id 'info'"),
@@ -237,3 +253,25 @@ def test_a_mailbox_s_tokens_come_from_its_provider_unless_told(path: Path) -> No
     source = load_settings(path, ENVIRONMENT).client("acme").sources[2]
     assert source.type == "imap"
     assert source.token_url() == "https://id.acme.example/token"
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("https://imap.acme.example/mail", "expected the name alone, such as imap.acme.example"),
+        ("imap.acme.example:993", "such as imap.acme.example, with port: 993"),
+        ("info@imap.acme.example", "expected the name alone, such as imap.acme.example"),
+    ],
+)
+def test_a_mail_host_is_a_name_alone(tmp_path: Path, host: str, told: str) -> None:
+    path = tmp_path / "deskbridge.yaml"
+    path.write_text(TEXT.replace("host: imap.acme.example", f'host: "{host}"'))
+    assert told in refusal(path)
+
+
+@pytest.mark.parametrize("host", ["mail", "localhost", "192.0.2.7", "2001:db8::7"])
+def test_a_mail_host_may_lie_in_the_own_network(tmp_path: Path, host: str) -> None:
+    path = tmp_path / "deskbridge.yaml"
+    path.write_text(TEXT.replace("host: imap.acme.example", f'host: "{host}"'))
+    source = load_settings(path, ENVIRONMENT).client("acme").sources[2]
+    assert getattr(source, "host", None) == host
