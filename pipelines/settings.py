@@ -16,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from connectors.mailbox.api_addresses import GMAIL_URL, GRAPH_URL, graph_scope
 from connectors.oauth_addresses import GOOGLE_TOKEN_URL, microsoft_token_url
 from pipelines.settings_values import (
+    HostName,
     HttpUrl,
     Instant,
     Key,
     MailHost,
     PriorityMap,
     StatusMap,
+    Subdomain,
     TimeZone,
     WarehouseUrl,
 )
@@ -126,7 +128,8 @@ class ZendeskSettings(HttpSourceSettings):
     exports_per_minute: int = Field(default=10, ge=1, le=1_000)
     """Calls of the incremental exports; 30 with the High Volume add-on."""
     webhook: WebhookSettings | None = None
-    subdomain: str | None = None
+    subdomain: Subdomain | None = None
+    """The first word of the account's address: acme for https://acme.zendesk.com."""
     base_url: HttpUrl | None = None
 
     def address(self) -> str:
@@ -156,7 +159,8 @@ class FreshdeskSettings(HttpSourceSettings):
     type: Literal["freshdesk"]
     api_key: SecretStr
     webhook: FreshdeskWebhookSettings | None = None
-    domain: str | None = None
+    domain: HostName | None = None
+    """The account's host: acme.freshdesk.com."""
     base_url: HttpUrl | None = None
 
     def address(self) -> str:

@@ -76,6 +76,30 @@ def _mail_host(name: str) -> str:
     raise ValueError(f"{shown(name)} is no host name, expected the name alone, such as {hint}{also}")
 
 
+def _subdomain(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", name):
+        return name
+    host = re.fullmatch(r"(?:https?://)?([A-Za-z0-9-]+)\.zendesk\.com(?:/\S*)?", name)
+    example = host.group(1) if host else "acme"
+    raise ValueError(
+        f"{shown(name)} is no subdomain, expected the first word of the address only, such as {example} for "
+        f"https://{example}.zendesk.com"
+    )
+
+
+def _host_name(name: str) -> str:
+    if re.fullmatch(
+        r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?", name
+    ):
+        return name
+    bare = re.sub(r"^https?://", "", name).split("/")[0]
+    example = bare if "." in bare else f"{bare or 'acme'}.freshdesk.com"
+    hint = example if re.fullmatch(r"[A-Za-z0-9.-]+", example) else "acme.freshdesk.com"
+    raise ValueError(
+        f"{shown(name)} is no host name, expected it without https:// and path, such as {hint}"
+    )
+
+
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -110,6 +134,8 @@ TimeZone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(read_instant)]
 Key = Annotated[str, AfterValidator(_key)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Subdomain = Annotated[str, AfterValidator(_subdomain)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 MailHost = Annotated[str, AfterValidator(_mail_host)]
 StatusMap = Annotated[dict[str, str], AfterValidator(_status_map)]
 PriorityMap = Annotated[dict[str, str], AfterValidator(_priority_map)]

@@ -50,7 +50,7 @@ class NoTokens:
     def _refuse(self) -> NoReturn:
         raise UnavailableError(
             "OAuth is not tried yet: the pair that a refresh gives out is kept in the warehouse, which is not there or "
-            "not up to date. The first `deskbridge sync` makes it; on PostgreSQL run `deskbridge db upgrade`"
+            "not up to date. Run: deskbridge db upgrade"
         )
 
 

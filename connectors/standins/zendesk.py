@@ -246,10 +246,17 @@ class ZendeskStandin(StandIn):
             return None
         by_oauth = self.oauth is not None and self.oauth.accepts(request.bearer())
         if not by_oauth and request.basic_auth() != (f"{self.email}/token", self.token):
-            is_stranger = request.basic_auth() is None or self.strangers_are_anonymous
+            is_unnamed = request.basic_auth() is None and request.bearer() is None
+            is_stranger = is_unnamed or self.strangers_are_anonymous
             if route.name == "me" and is_stranger:
                 return Response.json(
                     {"user": {"id": None, "name": "Anonymous user", "role": "end-user"}}
+                )
+            if request.bearer() is not None:
+                return error(
+                    401,
+                    "invalid_token",
+                    "The access token provided is expired, revoked, malformed or invalid for other reasons.",
                 )
             return Response.json({"error": "Couldn't authenticate you"}, 401)
         refused = self._limit(request, route)

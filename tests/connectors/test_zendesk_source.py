@@ -23,6 +23,8 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http import Policy
+from connectors.oauth import OAuthCredential
+from connectors.standins.oauth import TokenDesk
 from connectors.standins.zendesk import ZendeskStandin
 from connectors.standins.zendesk_life import Life
 from connectors.standins.zendesk_sample import NOW, Clock, account, stamp
@@ -842,6 +844,31 @@ def test_check_and_pull_when_the_token_is_wrong_then_say_so_without_it(anonymous
         with pytest.raises(AuthError) as caught:
             list(source.pull("tickets", None))
         assert "wr0ng-s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_check_when_the_oauth_token_ran_out_then_takes_a_fresh_one(anonymous: bool) -> None:
+    clock, desk = Clock(), TokenDesk()
+    options = {"oauth": desk, "strangers_are_anonymous": anonymous}
+    with standin(account(1), clock, **options) as zendesk:
+        right = OAuthCredential(
+            token_url=f"{zendesk.base_url}/oauth/tokens",
+            client_id="deskbridge",
+            client_secret="made-up-secret",
+            refresh_token="seed-refresh-token",
+        )
+        with open_session(zendesk.base_url, auth=right) as session:
+            source = ZendeskSource(
+                email="", token="", base_url=zendesk.base_url, session=session, now=clock
+            )
+            assert source.check().works
+            desk.expire_access()
+            assert source.check().works
+            assert desk.refreshes == 2
+            desk.revoke()
+            result = source.check()
+            assert not result.works
+            assert "authorise" in result.detail
 
 
 @pytest.mark.parametrize(
