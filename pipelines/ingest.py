@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from connectors.contract import Source
-from connectors.errors import ConnectorError
+from connectors.errors import ConfigurationError, ConnectorError
 from connectors.warehouse.raw import CursorMovedError
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
@@ -17,7 +17,7 @@ from pipelines.normalise_mail import MailTransform, normalise_mailbox
 from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
 from pipelines.same_people import SamePeople, match_people
-from pipelines.settings import SourceSettings
+from pipelines.settings import SettingsError, SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.triage import triaged
 from pipelines.wiring import Wired, label_of, sources_of, wire
@@ -73,12 +73,10 @@ def ingest_client(
     A source that fails is reported and leaves the others alone; what it committed before stays.
 
     Raises:
-        SettingsError: no such client or source, or a mapping or policy file is wrong: before anything is
-            pulled.
+        SettingsError: no such client or source, or a mapping is wrong: before anything is pulled.
     """
     report = IngestReport(client_key)
     sources = sources_of(runtime.settings, client_key, only)
-    triage_rules(runtime.settings, client_key)
     wired = {
         source.id: wire(runtime.settings, client_key, source, runtime.now, runtime.stores)
         for source in sources
@@ -99,7 +97,10 @@ def ingest_source(
     progress: Progress = silent,
     wired: Wired | None = None,
 ) -> SourceOutcome:
-    """Syncs and normalises one source; a failure stands in the outcome."""
+    """Syncs and normalises one source; a failure stands in the outcome.
+
+    Where triage rules cannot be read, what is new is pulled and kept, and normalised once they can be.
+    """
     wired = wired or wire(runtime.settings, client_key, settings, runtime.now, runtime.stores)
     outcome = SourceOutcome(settings.id)
     outcome.sync = SyncReport(client_key, settings.id)
@@ -108,7 +109,14 @@ def ingest_source(
     except ConnectorError as error:
         outcome.error = error
     # What was pulled before a failure is normalised all the same: it is committed and whole.
-    outcome.normalise = normalise(runtime, client_key, settings.id, wired.transform, progress)
+    try:
+        outcome.normalise = normalise(runtime, client_key, settings.id, wired.transform, progress)
+    except SettingsError as error:
+        waiting = ConfigurationError(
+            f"{error}. Its triage rules are needed to read tickets: what was pulled is kept, and read by the next "
+            "sync after the file is right"
+        )
+        outcome.error = outcome.error or named(waiting, client_key, settings)
     return outcome
 
 

@@ -14,7 +14,7 @@ from pipelines.settings import FileExportSettings, Settings, SettingsError, read
 from sla_rules.ladder import Ladder, load_ladder
 from sla_rules.metrics import METRICS
 from sla_rules.on_call import OnCallPlan, load_on_call
-from sla_rules.policy import Policy, check_policies, load_policies
+from sla_rules.policy import Policy, check_policies, load_policies, load_triage
 from sla_rules.triage import TriageRule
 from transforms.mapping import load_mapping
 from transforms.yaml_faults import did_you_mean
@@ -55,13 +55,19 @@ def load_rules(settings: Settings, client_key: str, today: date) -> Rules:
 
 
 def triage_rules(settings: Settings, client_key: str) -> tuple[TriageRule, ...]:
-    """The triage rules of a client's policies, in their order.
+    """The triage rules of a client's policies, in their order. A wrong promise beside them does not matter here.
 
     Raises:
-        SettingsError: a policy file is missing or wrong.
+        SettingsError: a policy file is missing or no YAML, or a triage rule is wrong.
     """
-    policies, _ = _policies(settings, client_key)
-    return tuple(rule for policy in policies for rule in policy.triage)
+    found: list[TriageRule] = []
+    for name in settings.client(client_key).sla:
+        text = _text_of(settings, client_key, "sla", name)
+        try:
+            found.extend(load_triage(text, name))
+        except ValueError as error:
+            raise SettingsError(f"client {client_key}: {error}") from None
+    return tuple(found)
 
 
 def _policies(settings: Settings, client_key: str) -> tuple[tuple[Policy, ...], dict[str, str]]:

@@ -184,6 +184,21 @@ def load_policies(text: str, name: str) -> tuple[Policy, ...]:
     return read_policies(text, name)
 
 
+def load_triage(text: str, name: str) -> tuple[TriageRule, ...]:
+    """The triage rules of a policy file alone: tickets are read by them, whatever is wrong with the promises.
+
+    Args:
+        text: as for `load_policies`.
+        name: The file's name, for errors.
+
+    Raises:
+        PolicyError: a ValueError: the text is no YAML, or a triage rule is not as expected.
+    """
+    from sla_rules.policy_reading import read_triage
+
+    return read_triage(text, name)
+
+
 def check_policies(policies: Sequence[Policy]) -> None:
     """Check that policies of several files, in the order in which they are tried, make sense together.
 

@@ -63,6 +63,20 @@ def read_policies(text: str, name: str) -> tuple[Policy, ...]:
     return found
 
 
+def read_triage(text: str, name: str) -> tuple[TriageRule, ...]:
+    """The triage rules of all policies of a file, whatever else is wrong with it.
+
+    Raises:
+        PolicyError: it is no YAML, or a triage rule is not as expected.
+    """
+    document = read_document(text, name)
+    parts = Found(document, document.data).entries()
+    policies = (
+        [one.entries() for one in parts["policies"].items()] if "policies" in parts else [parts]
+    )
+    return tuple(rule for policy in policies for rule in _triage(policy.get("triage")))
+
+
 def _check_order(place: Found, policies: tuple[Policy, ...]) -> None:
     items = place.items()
     seen: set[tuple[str, datetime | None]] = set()
