@@ -9,21 +9,29 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DatabaseError
+
 from connectors.contract import CheckResult
 from connectors.errors import ConnectorError
-from connectors.warehouse import schema
-from connectors.warehouse.engine import make_engine, shown_url, warehouse_url
+from connectors.warehouse import inbound, schema
+from connectors.warehouse.engine import make_engine, reading, shown_url, warehouse_url
+from connectors.webhooks.contract import Place
+from pipelines.hooks import hook_of
 from pipelines.rules import load_rules
 from pipelines.runtime import clock_of, is_first_start
-from pipelines.settings import ClientSettings, Settings, SettingsError
+from pipelines.settings import ClientSettings, Settings, SettingsError, SourceSettings
 from pipelines.stores import opened_stores
 from pipelines.wiring import destinations_of, open_notifiers, wire
 
 AT_ONCE = 8
 """Systems asked at the same time, so that a silent host does not hold up the others."""
+
+HOOKS_WAIT_AT_MOST = timedelta(minutes=15)
+"""How long an event may wait (a helpdesk may be down for some minutes) before it looks as if nobody cares."""
 
 PATIENCE = {
     "connect_timeout_seconds": 5.0,
@@ -61,6 +69,8 @@ def _of_client(
     yield "rules", lambda: _rules(settings, client_key)
     for source in client.sources:
         yield source.type, lambda source=source: _source(settings, client_key, source)  # type: ignore[misc]
+        if hook_of(source) is not None:
+            yield "webhook", lambda source=source: _webhook(settings, client_key, source)  # type: ignore[misc]
     for one in client.notify:
         yield one.type, lambda one=one: _notifier(client, one)  # type: ignore[misc]
     yield "reports", lambda: _reports(settings, client)
@@ -127,6 +137,33 @@ def _source(settings: Settings, client_key: str, source: Any) -> CheckResult:
     except (SettingsError, ConnectorError) as error:
         return CheckResult(source.id, works=False, detail=str(error))
     return CheckResult(source.id, result.works, result.detail)
+
+
+def _webhook(settings: Settings, client_key: str, source: SourceSettings) -> CheckResult:
+    """Whether the source tells of changes by itself, and whether what it told was worked off."""
+    path = Place(client_key, source.id).path
+    if is_first_start(settings):
+        return CheckResult(source.id, works=True, detail=f"deskbridge serve takes it at {path}")
+    try:
+        engine = make_engine(settings.warehouse, settings.folder)
+        try:
+            with reading(engine) as connection:
+                state = inbound.states(connection, client_key).get(source.id)
+        finally:
+            engine.dispose()
+    except (ConnectorError, DatabaseError):
+        # The warehouse has a line of its own that says why.
+        return CheckResult(source.id, works=False, detail=f"{path}: what it told cannot be read")
+    if state is None:
+        return CheckResult(source.id, works=True, detail=f"{path}: nothing was told yet")
+    told = f"{path}: {state.pending} wait, {state.failed} failed, latest {state.latest_at:%Y-%m-%d %H:%M:%S}Z"
+    oldest = state.oldest_pending_at
+    if oldest is not None and clock_of(settings)() - oldest > HOOKS_WAIT_AT_MOST:
+        told += ". Nobody works them off: run deskbridge serve, or deskbridge watch"
+        return CheckResult(source.id, works=False, detail=told)
+    # Nothing is lost with a failed one: the sync brings what it was about.
+    why = ". Why: deskbridge hooks" if state.failed else ""
+    return CheckResult(source.id, works=True, detail=told + why)
 
 
 def _notifier(client: ClientSettings, one: Any) -> CheckResult:

@@ -41,6 +41,7 @@ from pipelines.cli_options import (
     month_of,
 )
 from pipelines.cli_problems import messages_app, quarantine
+from pipelines.cli_serve import hooks, serve
 from pipelines.cli_sla import sla_app
 from pipelines.cli_sources import attachments, reconcile, watch
 from pipelines.settings import Settings, SettingsError
@@ -280,6 +281,8 @@ def tick(
 
 
 app.command()(watch)
+app.command()(serve)
+app.command()(hooks)
 app.command()(reconcile)
 app.command()(attachments)
 

@@ -190,7 +190,9 @@ def watch(
         if not json:
             for key, sources in watcher.lanes.items():
                 asked = ", ".join(sources) or "no source that can be asked"
-                terminal.say(f"{key}: {asked}; every {every_seconds:g} s")
+                told = watcher.hooked[key]
+                hooked = f"; webhooks of {', '.join(told)}" if told else ""
+                terminal.say(f"{key}: {asked}; every {every_seconds:g} s{hooked}")
         if once:
             _show(watcher.round(), json, seen)
         else:
@@ -205,8 +207,8 @@ def _show(rounds: "list[Round]", json: bool, seen: Counter[str]) -> None:
         seen["errors"] += len(done.errors)
         figures = {
             "client": done.client_key,
-            "fetched": done.lane.stored if done.lane else 0,
-            "tickets": done.lane.tickets if done.lane else 0,
+            "fetched": done.fetched,
+            "tickets": done.tickets,
             "fired": done.tick.fired if done.tick else 0,
             "delivered": done.tick.delivered if done.tick else 0,
             "dead": done.tick.dead if done.tick else 0,

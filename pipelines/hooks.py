@@ -23,8 +23,7 @@ from connectors.freshdesk.webhook import FreshdeskHook
 from connectors.warehouse import inbound, leases, raw
 from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.inbound import Claimed
-from connectors.webhooks.contract import Hook
-from connectors.webhooks.receiver import Place
+from connectors.webhooks.contract import Hook, Place
 from connectors.zendesk.webhook import ZendeskHook
 from pipelines.fetched import Fetched, fetch_and_store
 from pipelines.ingest import named, normalise
@@ -43,8 +42,9 @@ STREAM = "tickets"
 EVENTS_AT_ONCE = 200
 """Events worked off in one go; their tickets are fetched together, each once."""
 
-LEASE = timedelta(seconds=60)
-"""How long a source's events wait for a worker that died over them."""
+LEASE = timedelta(seconds=20)
+"""How long a source's events wait for a worker that died over them; renewed with each page. Where a page takes longer
+(a rate limit), a second worker may fetch the same: what is newer stays."""
 
 
 def hook_of(source: SourceSettings) -> Hook | None:
@@ -52,11 +52,6 @@ def hook_of(source: SourceSettings) -> Hook | None:
     make = _HOOKS.get(type(source))
     told = getattr(source, "webhook", None)
     return make(told) if make and told else None
-
-
-def can_have_hook(source: SourceSettings) -> bool:
-    """Whether there is a webhook for sources of this type."""
-    return type(source) in _HOOKS
 
 
 def hooks_of(settings: Settings, client_keys: Sequence[str]) -> dict[Place, Hook]:
@@ -205,7 +200,7 @@ class HookWorker:
 
     def _put_back(self, events: Sequence[Claimed], failure: str) -> None:
         with writing(self._runtime.engine) as connection:
-            inbound.put_back(connection, events, failure)
+            inbound.put_back(connection, events, failure, self._runtime.sending_clock())
 
     @contextmanager
     def _lease(self) -> Iterator[bool]:

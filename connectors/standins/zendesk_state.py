@@ -62,6 +62,8 @@ class ZendeskState:
     ) -> None:
         """Loads the data set and everything that the ledger says was written since."""
         self.now = now
+        self.observers: list[Callable[[str, Mapping[str, Any]], None]] = []
+        """Told of each change behind it, its kind and its entry (webhooks)."""
         self.is_packed = is_packed
         self._ledger = ledger
         self._folder = None if folder is None else folder / "attachments"
@@ -103,7 +105,10 @@ class ZendeskState:
 
     def record(self, kind: str, **fields: Any) -> None:
         """Writes one change to the ledger and carries it out."""
-        self._apply(self._ledger.append(kind, **fields))
+        entry = self._ledger.append(kind, **fields)
+        self._apply(entry)
+        for observer in self.observers:
+            observer(kind, entry)
 
     def new_id(self) -> int:
         """An id that nothing has yet. Taken when the next entry is applied; ask once for each thing."""

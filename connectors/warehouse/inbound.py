@@ -15,8 +15,8 @@ from connectors.warehouse.tables import inbound_event
 
 PENDING, DONE, IGNORED, FAILED = "pending", "done", "ignored", "failed"
 
-MOST_ATTEMPTS = 10
-"""Tries of an event; the sync brings what it was about in any case."""
+MOST_ATTEMPTS = 20
+"""Tries of an event, over an hour or more; the sync brings what it was about in any case."""
 
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=5)
@@ -112,12 +112,15 @@ def finish(connection: Connection, events: Sequence[Claimed], now: datetime) -> 
     _set(connection, events, state=DONE, applied_at=now, next_at=None, failure=None)
 
 
-def put_back(connection: Connection, events: Sequence[Claimed], failure: str) -> None:
-    """Notes why events could not be worked off; those without tries left are failed."""
+def put_back(
+    connection: Connection, events: Sequence[Claimed], failure: str, now: datetime
+) -> None:
+    """Notes why events could not be worked off, and when they are tried again; those without tries left are failed."""
     last = [one for one in events if one.attempts >= MOST_ATTEMPTS]
-    again = [one for one in events if one.attempts < MOST_ATTEMPTS]
     _set(connection, last, state=FAILED, next_at=None, failure=failure[:1_000])
-    _set(connection, again, failure=failure[:1_000])
+    for attempts in sorted({one.attempts for one in events if one.attempts < MOST_ATTEMPTS}):
+        again = [one for one in events if one.attempts == attempts]
+        _set(connection, again, next_at=now + _wait(attempts), failure=failure[:1_000])
 
 
 def try_again(connection: Connection, client_key: str, now: datetime) -> int:

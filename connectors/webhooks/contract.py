@@ -1,6 +1,6 @@
 """What a vendor's webhook is made of, and what its verifier promises.
 
-Belongs here: the request as it came, the event read from it, the protocol, comparing secrets, the ids of tickets as they
+Belongs here: a source's place, the request as it came, the event read from it, the protocol, comparing secrets, the ids of tickets as they
 stand in a body. Does not belong here: any vendor (`connectors.zendesk.webhook`, `connectors.freshdesk.webhook`), HTTP
 (`http_server`), the order of the steps (`receiver`).
 """
@@ -21,6 +21,19 @@ LONGEST_TEXT = 200
 
 class UnverifiedError(Exception):
     """The request does not prove whom it comes from; the message is for our own log and names no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose webhook: a client's source."""
+
+    client_key: str
+    source_key: str
+
+    @property
+    def path(self) -> str:
+        """Where the vendor sends it."""
+        return f"/hooks/{self.client_key}/{self.source_key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Self
 
 import h11
@@ -65,7 +66,11 @@ Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class _TooLargeError(Exception):
-    """The body is larger than allowed."""
+    """Head or body is larger than allowed; `status` says which."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
 
 
 class HttpServer:
@@ -178,8 +183,8 @@ class HttpServer:
         self._idle.add(task)
         try:
             request = await connection.receive(lambda: self._idle.discard(task))
-        except _TooLargeError:
-            await connection.send(_error(413), is_last=True)
+        except _TooLargeError as error:
+            await connection.send(_error(error.status), is_last=True)
             return False
         except TimeoutError:
             if connection.has_begun:
@@ -240,12 +245,17 @@ class _Connection:
                     on_begin()
                     head = event
                     self._is_head = event.method == b"HEAD"
+                    if (
+                        sum(len(name) + len(value) for name, value in event.headers)
+                        > limits.head_bytes
+                    ):
+                        raise _TooLargeError(431)
                     if _told_length(event) > limits.body_bytes:
-                        raise _TooLargeError
+                        raise _TooLargeError(413)
                 elif isinstance(event, h11.Data):
                     size += len(event.data)
                     if size > limits.body_bytes:
-                        raise _TooLargeError
+                        raise _TooLargeError(413)
                     body.append(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     assert head is not None
@@ -264,7 +274,11 @@ class _Connection:
         if is_last:
             headers["connection"] = "close"
         message = self._http.send(
-            h11.Response(status_code=response.status, headers=list(headers.items()))
+            h11.Response(
+                status_code=response.status,
+                headers=list(headers.items()),
+                reason=HTTPStatus(response.status).phrase.encode(),
+            )
         )
         if not self._is_head:
             message = (message or b"") + (self._http.send(h11.Data(data=response.body)) or b"")

@@ -13,13 +13,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from connectors.errors import ConnectorError
 from connectors.warehouse.inbound import InboundEvent
-from connectors.webhooks.contract import Hook, HookRequest, UnverifiedError
+from connectors.webhooks.contract import Hook, HookRequest, Place, UnverifiedError
 from connectors.webhooks.http_server import HttpRequest, HttpResponse, HttpServer, Limits
 
 MOST_AT_ONCE = 1_000
@@ -33,19 +32,6 @@ STORE_SECONDS = 8.0
 
 COME_AGAIN = {"retry-after": "5"}
 """Zendesk tries again after a 503 where this is under a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Whose webhook: a client's source."""
-
-    client_key: str
-    source_key: str
-
-    @property
-    def path(self) -> str:
-        """Where the vendor sends it."""
-        return f"/hooks/{self.client_key}/{self.source_key}"
 
 
 Store = Callable[[Sequence[InboundEvent]], object]
