@@ -3,6 +3,7 @@
 Belongs here: options and what is printed. Does not belong here: work (`check`, `explain`, `sla_rules`).
 """
 
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -115,12 +116,16 @@ def on_call(
     settings = load_settings(config)
     instant = instant_of(at, "--at") or clock_of(settings)()
 
+    def shown(client_key: str) -> str:
+        return instant.astimezone(settings.zone(client_key)).isoformat(timespec="minutes")
+
     def one(client_key: str) -> list[dict[str, str]]:
         plan = load_rules(settings, client_key, instant.date()).on_call
         answers = [who(plan, level, instant) for level in plan.levels()]
         return [
             {
                 "client": client_key,
+                "at": shown(client_key),
                 "level": answer.level,
                 "primary": answer.primary.name if answer.primary else "nobody",
                 "secondary": answer.secondary.name if answer.secondary else "–",
@@ -134,7 +139,14 @@ def on_call(
     if json:
         terminal.as_json(rows)
     elif rows:
-        terminal.table("", list(rows[0]), [list(row.values()) for row in rows])
+        zones = {str(settings.zone(row["client"])): row["at"] for row in rows}
+        local = ", ".join(f"{at[11:16]} {zone}" for zone, at in zones.items() if zone != "UTC")
+        columns = [name for name in rows[0] if name != "at"]
+        terminal.table(
+            f"on call at {instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC{f' ({local})' if local else ''}",
+            columns,
+            [[row[name] for name in columns] for row in rows],
+        )
     leave(code)
 
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.warehouse import history, issues, trail
+from sqlalchemy import Connection
+
+from connectors.warehouse import history, issues, problems, trail
 from connectors.warehouse.engine import reading
 from pipelines.history import told
 from pipelines.rules import is_reply_metric, load_rules
@@ -50,6 +52,7 @@ def explain_ticket(
             shown = ", ".join(f"{one['source_key']}/{one['number']}" for one in found[:10])
             raise SettingsError(f"several tickets are called '{text}': {shown}. Name one of these")
         if not found:
+            _tell_quarantined(connection, text, client_key)
             raise SettingsError(
                 f"there is no ticket '{text}', expected its number, source/number, or our key. Has it been "
                 "synced since it came in?"
@@ -99,6 +102,27 @@ def explain_ticket(
     sections.extend([teller.ladder(timers, escalations), teller.messages(messages)])
     sections.extend([teller.audit(audited), teller.cells(cells)])
     return [section for section in sections if section.rows]
+
+
+def _tell_quarantined(connection: Connection, text: str, client_key: str | None) -> None:
+    """Says why there is no such ticket where its records could not be understood.
+
+    Raises:
+        SettingsError: they are in quarantine.
+    """
+    rows = problems.quarantined_as(connection, text, client_key)
+    if not rows:
+        return
+    told = []
+    for row in rows:
+        where = ", ".join(f"{name} {value}" for name, value in (row["location"] or {}).items())
+        place = f"{row['source_key']}, {row['stream']} {row['remote_id']}"
+        why = ": ".join(filter(None, (row["reason"], row["detail"])))
+        told.append(f"{place}{f' ({where})' if where else ''}: {why}")
+    raise SettingsError(
+        f"'{text}' is no ticket yet, it is in quarantine. {'; '.join(told)}. It becomes one with the next sync after "
+        "the source or the mapping was mended (a mended mapping needs deskbridge rebuild); all there is: deskbridge quarantine"
+    )
 
 
 class _Teller:

@@ -84,6 +84,10 @@ def count_rows(records: Iterable[RawRecord], batch: Batch) -> RowCount:
     return RowCount(len(given), len(given & followed), len(given & rejected))
 
 
+_END_TIMES = ("resolved_at", "closed_at", "changed_at")
+"""Roles of the columns that tell when a ticket ended."""
+
+
 class _Assembler:
     """Puts tickets into a batch, and each person, team and organisation once."""
 
@@ -116,7 +120,7 @@ class _Assembler:
                     row.record.stream,
                     row.record.remote_id,
                     "ended without a time",
-                    f"the ticket is {error} and no column tells since when",
+                    f"{error}; {self._empty_times(row)}",
                 )
                 for row in rows
             ]
@@ -127,6 +131,16 @@ class _Assembler:
         self._add_comments(rows, history)
         for row in rows:
             self._meet(row)
+
+    def _empty_times(self, row: Row) -> str:
+        """Which columns could have told when the ticket ended, and do not in this row."""
+        named = self._mapping.columns.named()
+        columns = [named[role] for role in _END_TIMES if role in named]
+        empty = [column for column in columns if column not in row.cells]
+        if not empty:
+            return f"the mapping names no column for the time ({', '.join(_END_TIMES)})"
+        plural = "s" if len(empty) > 1 else ""
+        return f"since when stands in no cell: empty column{plural} {', '.join(map(repr, empty))}"
 
     def finish(self) -> None:
         """Hands over those met in the rows."""

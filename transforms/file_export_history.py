@@ -57,6 +57,7 @@ class HistoryReader:
         """Prepares the look-ups."""
         self._rows = rows
         self._values = values
+        self._status_column = mapping.columns.status
         self._responded = frozenset(
             word.casefold()
             for word in (mapping.responded_when.status if mapping.responded_when else ())
@@ -139,7 +140,8 @@ class HistoryReader:
             if at_last is not None:
                 self._add(history, row, "status", before, told, at_last, own is None)
             elif has_ended:
-                raise UntimedEndError(told)
+                word = self._values.cell(row, "status")
+                raise UntimedEndError(f"column {self._status_column!r} says {word!r} ({told})")
             else:
                 history.warn("status without a time", f"since when it is {told} is not told")
         history.values = {**history.values, "status": told}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from connectors.warehouse import audit
 from connectors.warehouse.tables import delivery, quarantine, raw_record, ticket
@@ -62,6 +62,44 @@ def quarantined_records(connection: Connection, client_key: str, limit: int) -> 
         .limit(limit)
     )
     return [dict(row._mapping) for row in rows]
+
+
+def quarantined_as(connection: Connection, text: str, client_key: str | None) -> list[Row]:
+    """Records in quarantine of what somebody calls a ticket: its id, the record's, or `source/id`; at most ten."""
+    source_key, _, number = text.rpartition("/")
+    r, q = raw_record.c, quarantine.c
+    conditions = [or_(q.remote_id.in_([text, number]), r.ticket_remote_id.in_([text, number]))]
+    if source_key:
+        # An id may hold a slash itself.
+        conditions.append(or_(q.source_key == source_key, q.remote_id == text))
+    if client_key is not None:
+        conditions.append(q.client_key == client_key)
+    of_record = and_(
+        r.client_key == q.client_key,
+        r.source_key == q.source_key,
+        r.stream == q.stream,
+        r.remote_id == q.remote_id,
+    )
+    rows = connection.execute(
+        select(
+            q.client_key,
+            q.source_key,
+            q.stream,
+            q.remote_id,
+            q.reason,
+            q.detail,
+            q.seen_at,
+            r.location,
+        )
+        .select_from(quarantine.outerjoin(raw_record, of_record))
+        .where(*conditions)
+        .order_by(q.client_key, q.source_key, q.stream, q.remote_id, r.raw_id.desc())
+        .limit(100)
+    )
+    newest: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        newest.setdefault(tuple(row)[:4], dict(row._mapping))
+    return list(newest.values())[:10]
 
 
 def undelivered(connection: Connection, client_key: str) -> list[Row]:

@@ -208,7 +208,12 @@ def test_on_call_says_who_and_why(demo: Demo) -> None:
     assert [row["level"] for row in rows] == ["L1", "L2", "L3", "CTO", "management"]
     assert all(row["primary"] != "nobody" and row["why"] for row in rows)
     assert rows != demo.json("on-call", "--at", "2026-11-04T15:00:00Z")
-    assert "secondary" in demo.run("on-call").out
+    assert {row["at"] for row in rows} == {"2026-11-04T06:00+03:00"}
+    shown = demo.run("on-call", "--at", "2026-11-04T03:00:00Z").out
+    assert shown.startswith("on call at 2026-11-04 03:00 UTC (06:00 Europe/Istanbul)")
+    assert "secondary" in shown
+    # Without an instant it speaks of the configured present.
+    assert demo.run("on-call").out.startswith("on call at 2026-11-04 13:00 UTC")
 
 
 def test_checksum_is_the_same_after_doing_it_all_again(demo: Demo) -> None:

@@ -397,3 +397,22 @@ def test_one_source_may_be_named_where_only_one_client_has_it(tmp_path: Path) ->
     assert ran.code == 0
     assert '"client": "beta"' in ran.out
     assert '"client": "acme"' not in ran.out
+
+
+def test_what_is_in_quarantine_is_explained_as_that(tmp_path: Path) -> None:
+    folder = CommandFolder(tmp_path)
+    folder.write({"incidents.csv": EXPORT + "INC7,2026-10-02T08:00:00Z,Closed,Gone\n"})
+    assert folder.run("sync").code == 0
+    for name in ("INC7", "export/INC7"):
+        ran = folder.run("explain", name)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.errors.startswith(
+            f"'{name}' is no ticket yet, it is in quarantine. export, rows INC7"
+        )
+        assert (
+            "(file incidents.csv, line 3): ended without a time: column 'State' says 'Closed'"
+            in ran.errors
+        )
+        assert "deskbridge quarantine" in ran.errors
+    assert folder.run("explain", "other/INC7").errors.startswith("there is no ticket")
+    assert folder.run("explain", "INC8").errors.startswith("there is no ticket")

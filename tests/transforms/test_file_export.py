@@ -357,8 +357,28 @@ def test_an_end_without_any_time_is_rejected_not_guessed() -> None:
     records = [record(0, ticket_row(state="Solved"))]
     batch = normalise(records, TICKETS)
     assert not batch.tickets
-    assert [r.reason for r in batch.rejected] == ["ended without a time"]
+    assert [(r.reason, r.detail) for r in batch.rejected] == [
+        (
+            "ended without a time",
+            "column 'state' says 'Solved' (solved); since when stands in no cell: empty columns 'resolved', "
+            "'closed', 'at'",
+        )
+    ]
     assert count_rows(records, batch).closes
+
+
+def test_an_end_that_no_column_could_time_is_rejected_with_the_mappings_fault() -> None:
+    mapping = load_mapping(
+        "rows: ticket\ncolumns: {ticket: id, created_at: opened, status: state}\n"
+        "statuses: {New: new, Gone: closed}\n",
+        "list.yaml",
+    )
+    cells = {"id": "T1", "opened": "2016-03-01T08:00Z", "state": "Gone"}
+    batch = normalise([record(0, cells)], mapping)
+    assert [r.detail for r in batch.rejected] == [
+        "column 'state' says 'Gone' (closed); the mapping names no column for the time "
+        "(resolved_at, closed_at, changed_at)"
+    ]
 
 
 def test_later_exports_of_a_ticket_give_observed_changes() -> None:
