@@ -1,4 +1,4 @@
-"""Who really wrote a mail, and whether a person did: automatic answers, bounces, bulk mail, rewritten senders.
+"""Whether a person wrote a mail: automatic answers, bounces, bulk mail, loops.
 
 Belongs here: verdicts from headers. Does not belong here: what is done about them (an automatic mail stays part
 of the history; the verdict only keeps it from counting as an answer).
@@ -7,7 +7,7 @@ Source: RFC 3834 (Auto-Submitted), RFC 3464 (delivery reports), RFC 2919/2369 (l
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 from transforms.mail_headers import MailAddress, parse_ids, parse_message_id
@@ -63,6 +63,12 @@ _NOTICE_ID = re.compile(
 SUBJECT_LIMIT = 500
 """Letters of a subject that are looked at: the patterns take their square."""
 
+LOOP_DELIVERIES = 4
+"""Deliveries to one mailbox that no forwarding explains."""
+
+LOOP_HOPS = 50
+"""Servers after which mail systems themselves give up (Postfix: `hopcount_limit`)."""
+
 _BOUNCE_TEXT_LIMIT = 4_000
 """Letters at a text's start in which a mail system says why the mail came back."""
 
@@ -75,7 +81,6 @@ _AUTO_SUBJECT = re.compile(
     r"|αυτόματη απάντηση|自動返信|自動応答|自动回复|自動回覆|자동 ?회신|자동 ?응답)",
     re.I,
 )
-_VIA = re.compile(r"^(?P<name>.+?)[\"']?\s+via\s+\S.*$", re.I)
 _RETURNED_ID = re.compile(r"^[>\s]*(?:x-)?(?:original-)?message-id:\s*(<[^<>\s]+>)", re.I | re.M)
 
 
@@ -90,7 +95,7 @@ def kind_of(
     bounce = _bounce_sign(header, message, sender, subject, body)
     if bounce:
         return "bounce", bounce
-    auto = _auto_sign(header, subject)
+    auto = _auto_sign(header, subject) or _loop_sign(message)
     if auto:
         return "auto_reply", auto
     bulk = _bulk_sign(header)
@@ -156,6 +161,19 @@ def _auto_sign(header: Header, subject: str) -> str:
     return ""
 
 
+def _loop_sign(message: Part) -> str:
+    """What says that a mail runs in circles: one mailbox got it again and again, or it came over too many servers.
+
+    X-Loop alone proves nothing: lists set it on persons' mail.
+    """
+    delivered = [value.strip().lower() for value in message.get_all("Delivered-To")]
+    most = max(map(delivered.count, delivered), default=0)
+    if most >= LOOP_DELIVERIES:
+        return f"a loop: delivered {most} times to the same mailbox"
+    hops = len(message.get_all("Received"))
+    return f"a loop: {hops} servers" if hops >= LOOP_HOPS else ""
+
+
 def _bulk_sign(header: Header) -> str:
     """A program's mail that answers nothing; what a discussion list hands on is a person's."""
     submitted = header("Auto-Submitted").partition(";")[0].strip().lower()
@@ -169,44 +187,6 @@ def _bulk_sign(header: Header) -> str:
     if precedence in ("bulk", "junk"):
         return f"Precedence: {precedence}"
     return "List-Unsubscribe" if header("List-Unsubscribe") else ""
-
-
-def true_sender(
-    header: Header,
-    sender: MailAddress | None,
-    reply_to: Sequence[MailAddress],
-    cc: Sequence[MailAddress],
-    originals: Sequence[MailAddress],
-) -> MailAddress | None:
-    """Who wrote the mail, where a list or a forwarder put its own address into From ("NAME via LIST").
-
-    Tries X-Original-From and its like, then the first Reply-To that is not the rewriter, then a Cc entry of
-    the same name. None where nothing tells: the From address itself would be wrong.
-    """
-    if sender is None:
-        return reply_to[0] if reply_to else None
-    name = _via_name(sender.name)
-    original = next(
-        (each for each in originals if each.address and each.address != sender.address), None
-    )
-    if name is None:
-        return original if original is not None and _is_list_address(header, sender) else sender
-    if original is not None:
-        return MailAddress(original.name or name, original.address)
-    others = [each for each in reply_to if each.address and each.address != sender.address]
-    if others:
-        return MailAddress(others[0].name or name, others[0].address)
-    same = [each for each in cc if each.address and each.name.casefold() == name.casefold()]
-    return same[0] if same else sender
-
-
-def _via_name(name: str) -> str | None:
-    match = _VIA.match(name)
-    return match["name"].strip(" \"'") if match else None
-
-
-def _is_list_address(header: Header, sender: MailAddress) -> bool:
-    return bool(sender.address) and sender.address in header("List-Post").lower()
 
 
 def list_addresses(header: Header) -> tuple[str, ...]:

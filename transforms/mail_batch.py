@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from transforms.mail_headers import MailAddress
 from transforms.mail_message import ParsedMail
+from transforms.mail_senders import writer_of
 from transforms.model import (
     ActorKind,
     Batch,
@@ -63,10 +64,11 @@ class MailboxPolicy:
 
 @dataclass(frozen=True, slots=True)
 class _Mail:
-    """A mail with where it belongs and who wrote it."""
+    """A mail with where it belongs and who wrote it: `writer` is a customer behind a form or a forward, too."""
 
     parsed: ParsedMail
     placement: Placement
+    writer: MailAddress | None
     author_kind: ActorKind
     is_public: bool
 
@@ -104,9 +106,7 @@ def build(
         elif placement is None:
             batch.rejected.append(Rejected(record.stream, record.remote_id, "mail without a place"))
         else:
-            mail = _Mail(
-                parsed, placement, _author_kind(parsed, policy), _is_public(parsed, policy)
-            )
+            mail = _read(parsed, placement, policy)
             tickets.setdefault(placement.ticket_remote_id, []).append(mail)
             people.saw(parsed)
     for remote_id, members in tickets.items():
@@ -166,7 +166,7 @@ def _add_ticket(
     batch.changes += changes
     batch.comments += [_comment(mail) for mail in mails]
     for mail in mails:
-        people.want(mail.parsed.sender)
+        people.want(mail.writer)
         batch.warnings += [
             DataWarning(remote_id, "mail", f"{mail.parsed.remote_id}: {warning}")
             for warning in mail.parsed.warnings
@@ -178,28 +178,40 @@ def _number(remote_id: str) -> str:
     return f"M-{remote_id.rpartition(':')[2][:10]}"
 
 
-def _author_kind(mail: ParsedMail, policy: MailboxPolicy) -> ActorKind:
+def _read(parsed: ParsedMail, placement: Placement, policy: MailboxPolicy) -> _Mail:
+    writer = writer_of(
+        parsed.sender,
+        parsed.reply_to,
+        (*parsed.to, *parsed.cc),
+        parsed.forwarded_from,
+        policy.is_agent,
+    )
+    kind = _author_kind(parsed, writer, policy)
+    return _Mail(parsed, placement, writer, kind, _is_public(parsed, writer, policy))
+
+
+def _author_kind(mail: ParsedMail, writer: MailAddress | None, policy: MailboxPolicy) -> ActorKind:
     if mail.is_automatic:
         return "bot"
-    if mail.sender is None or not mail.sender.address:
+    if writer is None or not writer.address:
         return "unknown"
-    return "agent" if policy.is_agent(mail.sender.address) else "customer"
+    return "agent" if policy.is_agent(writer.address) else "customer"
 
 
-def _is_public(mail: ParsedMail, policy: MailboxPolicy) -> bool:
+def _is_public(mail: ParsedMail, writer: MailAddress | None, policy: MailboxPolicy) -> bool:
     """Whether somebody outside the desk wrote or got it; mails among agents are notes."""
-    addresses = [person.address for person in (mail.sender, *mail.to, *mail.cc) if person]
+    addresses = [person.address for person in (writer, *mail.to, *mail.cc) if person]
     known = [address for address in addresses if address]
     return not known or any(not policy.is_agent(address) for address in known)
 
 
 def _requester(mails: Sequence[_Mail], policy: MailboxPolicy) -> MailAddress | None:
     """The customer: the first person outside who wrote, else whom an agent wrote to, else any outside sender."""
-    senders = [mail.parsed.sender for mail in mails if mail.author_kind == "customer"]
+    senders = [mail.writer for mail in mails if mail.author_kind == "customer"]
     written_to = [
         person for mail in mails if mail.author_kind == "agent" for person in mail.parsed.to
     ]
-    programs = [mail.parsed.sender for mail in mails if mail.author_kind == "bot"]
+    programs = [mail.writer for mail in mails if mail.author_kind == "bot"]
     for person in (*senders, *written_to, *programs):
         if person is not None and person.address and not policy.is_agent(person.address):
             return person
@@ -231,7 +243,7 @@ def _changes(
 
 
 def _change(remote_id: str, mail: _Mail, old: str, new: str, position: int) -> SourceChange:
-    sender = mail.parsed.sender
+    sender = mail.writer
     return SourceChange(
         remote_id=f"{mail.parsed.remote_id}:status:{position}",
         ticket_remote_id=remote_id,
@@ -257,7 +269,7 @@ def _tags(mails: Sequence[_Mail]) -> tuple[str, ...]:
 
 def _comment(mail: _Mail) -> SourceComment:
     parsed, placement = mail.parsed, mail.placement
-    sender = parsed.sender
+    sender = mail.writer
     headers = parsed.headers
     doubt = placement.doubt
     return SourceComment(
@@ -309,7 +321,7 @@ class _People:
         self._wanted: dict[str, None] = {}
 
     def saw(self, mail: ParsedMail) -> None:
-        for person in (mail.sender, *mail.to, *mail.cc, *mail.reply_to):
+        for person in (mail.sender, *mail.to, *mail.cc, *mail.reply_to, mail.forwarded_from):
             if person and person.address and person.name and person.name != person.address:
                 self._names.setdefault(person.address, Counter())[person.name] += 1
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_tz
 
 from transforms.mail_addresses import parse_addresses
-from transforms.mail_automatic import Kind, bounced_ids, kind_of, list_addresses, true_sender
+from transforms.mail_automatic import Kind, bounced_ids, kind_of, list_addresses
 from transforms.mail_dates import parse_date, parse_instant
 from transforms.mail_headers import (
     EPOCH,
@@ -26,6 +26,7 @@ from transforms.mail_headers import (
 )
 from transforms.mail_mime import Part, parse_mime, split_header
 from transforms.mail_parts import MailAttachment, MailBody, read_body
+from transforms.mail_senders import forwarded_from, true_sender
 from transforms.model import RawRecord, Rejected, utc
 from transforms.outlook.convert import NotAMailError, convert, is_outlook
 from transforms.outlook.mapi import OutlookError
@@ -39,6 +40,15 @@ FUTURE_TOLERANCE = timedelta(days=2)
 
 _FOLDER_DATA = "DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 """Subject of what UW IMAP, Dovecot and Alpine write into an mbox file as its first mail."""
+
+_ORIGINALS = (
+    "X-Original-From",
+    "X-Google-Original-From",
+    "X-Original-Sender",
+    "X-MailFrom-Original",
+    "X-Envelope-Original-From",
+)
+"""Headers in which lists keep the writer, best first."""
 
 _HEADER_LINE = re.compile(rb"^[!-9;-~]{1,200}[ \t]*:", re.M)
 
@@ -85,6 +95,8 @@ class ParsedMail:
     """Those of `in_reply_to` and `reference_ids` that were written without angles: no ids by RFC 5322."""
     thread_index: str | None = None
     list_addresses: tuple[str, ...] = ()
+    forwarded_from: MailAddress | None = None
+    """Who wrote the mail that this one hands on, where it is a forward that tells."""
 
     @property
     def is_automatic(self) -> bool:
@@ -116,7 +128,7 @@ class ParsedMail:
     @property
     def participants(self) -> tuple[str, ...]:
         """Addresses that take part, the writer's first; lists do not take part, they only hand on."""
-        people = [self.sender, self.from_, *self.to, *self.cc, *self.reply_to]
+        people = [self.sender, self.from_, *self.to, *self.cc, *self.reply_to, self.forwarded_from]
         found = dict.fromkeys(p.address for p in people if p and p.address)
         return tuple(each for each in found if each not in self.list_addresses)
 
@@ -220,8 +232,9 @@ def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str
     senders = addresses("From") or addresses("Sender")
     from_ = next((each for each in senders if each.address), senders[0] if senders else None)
     cc, reply_to = addresses("Cc"), addresses("Reply-To")
-    originals = (*addresses("X-Original-From"), *addresses("X-MailFrom-Original"))
-    sender = true_sender(header, from_, reply_to, cc, originals)
+    originals = tuple(each for name in _ORIGINALS for each in addresses(name))
+    lists = list_addresses(header)
+    sender = true_sender(header, from_, reply_to, cc, originals, lists, addresses("X-MailFrom"))
     subject = decode_text(message.get("Subject"), charset)
     kind, kind_reason = kind_of(header, message, from_, subject, body)
     sent_at, basis = _sent_at(message, record, warnings)
@@ -258,7 +271,10 @@ def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str
             for each in parse_ids(raw)
         ),
         thread_index=thread_index(header("Thread-Index")),
-        list_addresses=list_addresses(header),
+        list_addresses=lists,
+        forwarded_from=forwarded_from(subject, body.text, body.enclosed, charset)
+        if kind == "person"
+        else None,
     )
 
 

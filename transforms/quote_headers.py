@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from transforms.mail_addresses import parse_addresses
 from transforms.mail_headers import MailAddress
-from transforms.text import is_forward
+from transforms.text import is_forward, one_line
 
 SCANNED_LINES = 5_000
 """Lines of a text that are looked at."""
@@ -220,13 +219,12 @@ def _sentence(lines: Sequence[str], end: int) -> QuoteHeader | None:
 
 def _person(value: str) -> MailAddress | None:
     # Outlook writes `Ada [mailto:ada@x.example]`, HTML `Ada <ada@x.example<mailto:ada@x.example>>`.
-    found = _ADDRESS.search(value.replace("mailto:", " "))
+    value = value.replace("mailto:", " ")
+    found = _ADDRESS.search(value)
+    name = (value[: found.start()] if found else value).strip(" *_\"'<>[]();,")
     if found is None:
-        name = value.strip(" *_\"'")
         return MailAddress(name, "") if name else None
-    name = value[: found.start()].replace("mailto:", "")
-    parsed = parse_addresses(f"{name.strip(' <[(')} <{found[0]}>")
-    return parsed[0] if parsed else MailAddress("", found[0].lower())
+    return MailAddress(one_line(name), found[0].lower())
 
 
 def forwarded_original(text: str, subject: str) -> QuoteHeader | None:
