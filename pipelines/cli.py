@@ -80,19 +80,26 @@ def sync(
     source: Annotated[
         list[str] | None, typer.Option("--source", help="One source only; may be repeated.")
     ] = None,
+    from_start: Annotated[
+        bool,
+        typer.Option(
+            "--from-start", help="Read everything once more; for what an earlier version left out."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Pull what is new from every source and normalise it.
 
     Links duplicates across sources too. A source that fails is reported and leaves the others alone; run
-    again, it goes on behind the last page that was kept.
+    again, it goes on behind the last page that was kept. With --from-start all is read once more, which takes
+    as long as the first sync; what is here already stays as it is.
     """
     from pipelines.ingest import ingest_client
     from pipelines.runtime import opened
 
     def one(client_key: str) -> "IngestReport":
         with terminal.reporter() as progress:
-            return ingest_client(runtime, client_key, source or (), progress)
+            return ingest_client(runtime, client_key, source or (), progress, from_start)
 
     with opened(config) as runtime:
         reports, code = each_client(_having(runtime.settings, client, source or []), one)

@@ -66,11 +66,16 @@ def silent(_source: str, _what: str, _count: int) -> None:
 
 
 def ingest_client(
-    runtime: Runtime, client_key: str, only: Sequence[str] = (), progress: Progress = silent
+    runtime: Runtime,
+    client_key: str,
+    only: Sequence[str] = (),
+    progress: Progress = silent,
+    from_start: bool = False,
 ) -> IngestReport:
     """Syncs and normalises a client's sources, then links duplicate tickets across them.
 
-    A source that fails is reported and leaves the others alone; what it committed before stays.
+    A source that fails is reported and leaves the others alone; what it committed before stays. `from_start` reads all
+    streams once more from their beginning (`sync_source`).
 
     Raises:
         SettingsError: no such client or source, or a mapping is wrong: before anything is pulled.
@@ -82,7 +87,7 @@ def ingest_client(
         for source in sources
     }
     for source in sources:
-        outcome = ingest_source(runtime, client_key, source, progress, wired[source.id])
+        outcome = ingest_source(runtime, client_key, source, progress, wired[source.id], from_start)
         report.sources.append(outcome)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
     report.people = match_people(runtime.engine, client_key, region)
@@ -96,6 +101,7 @@ def ingest_source(
     settings: SourceSettings,
     progress: Progress = silent,
     wired: Wired | None = None,
+    from_start: bool = False,
 ) -> SourceOutcome:
     """Syncs and normalises one source; a failure stands in the outcome.
 
@@ -105,7 +111,7 @@ def ingest_source(
     outcome = SourceOutcome(settings.id)
     outcome.sync = SyncReport(client_key, settings.id)
     try:
-        _pull(runtime, client_key, settings, wired.source, progress, outcome.sync)
+        _pull(runtime, client_key, settings, wired.source, progress, outcome.sync, from_start)
     except ConnectorError as error:
         outcome.error = error
     # What was pulled before a failure is normalised all the same: it is committed and whole.
@@ -161,11 +167,21 @@ def _pull(
     source: Source,
     progress: Progress,
     report: SyncReport,
+    from_start: bool,
 ) -> None:
     def on_page(done: StreamReport) -> None:
         progress(settings.id, done.stream, done.seen)
 
     try:
-        sync_source(runtime.engine, client_key, settings.id, source, runtime.now, on_page, report)
+        sync_source(
+            runtime.engine,
+            client_key,
+            settings.id,
+            source,
+            runtime.now,
+            on_page,
+            report,
+            from_start,
+        )
     except ConnectorError as error:
         raise named(error, client_key, settings) from error

@@ -48,6 +48,7 @@ def sync_source(
     now: Callable[[], datetime],
     on_page: Callable[[StreamReport], None] = lambda _report: None,
     report: SyncReport | None = None,
+    from_start: bool = False,
 ) -> SyncReport:
     """Pulls every stream of a source until it is complete for now.
 
@@ -61,6 +62,8 @@ def sync_source(
         now: the clock.
         on_page: told after each page.
         report: filled while it goes on, so that it says what was stored even where this raises.
+        from_start: what is new first, then everything once more from the beginning. Equal records change nothing; what
+            an earlier version did not read with them comes. Killed after its first page, the next call goes on with it.
 
     Raises:
         ConnectorError: what the source or the warehouse raised; pages committed before it stay.
@@ -69,10 +72,14 @@ def sync_source(
     for stream in source.streams:
         stream_report = StreamReport(stream)
         report.streams.append(stream_report)
+        restart = from_start
         try:
+            # Also before all is read again: only a cursor that is taken up tells what left a list meanwhile.
             _pull(engine, client_key, source_key, source, stream_report, now, on_page)
         except CursorExpiredError:
             # The source no longer knows the cursor: its window is read again; equal records change nothing.
+            restart = True
+        if restart:
             _pull(engine, client_key, source_key, source, stream_report, now, on_page, restart=True)
     return report
 
