@@ -7,13 +7,15 @@ belong here: when two are one; loading what sources say (`people`); decisions an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Engine
 
 from connectors.warehouse import persons
 from connectors.warehouse.engine import reading, writing
 from pipelines.people import Row, person_record_of, show_people
-from transforms.matching.records import MatchRecord, PairDecision
+from transforms.matching.match import match
+from transforms.matching.records import Kind, Matching, MatchRecord, PairDecision
 from transforms.persons import Grouping, unite, unite_people
 
 PEOPLE = ("contact", "agent")
@@ -59,14 +61,14 @@ def match_people(engine: Engine, client_key: str, region: str | None = None) -> 
             [_organisation_record(row) for row in organisations],
             decided,
             (),
-            None,
+            partial(_scored, kind="organisation"),
         )
     }
     for kind in PEOPLE:
         groupings[kind] = unite_people(
             records[kind],
             decided,
-            None,
+            partial(_scored, kind="person"),
             is_agent=kind == "agent",
             region=region,
             organisation_names=names,
@@ -111,6 +113,10 @@ def _write(connection: persons.Connection, client_key: str, kind: str, grouping:
     if kind in PEOPLE:
         touched = {*moved, *moved.values(), *(before[key] for key in moved if key in before)}
         show_people(connection, client_key, kind, touched)
+
+
+def _scored(told: Sequence[MatchRecord], held: Sequence[PairDecision], *, kind: Kind) -> Matching:
+    return match(told, kind, held)
 
 
 def _decisions(rows: Sequence[Row]) -> list[PairDecision]:

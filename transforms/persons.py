@@ -7,7 +7,9 @@ The rules:
 - What a person decided (same, different) goes before everything.
 - An e-mail address and an external id are strong: who shares one is one person, across sources. An address
   of a function (info@) counts only for a record that has nothing stronger.
-- Everything else is a score (`matching`); what is high but not high enough goes on the list of the doubtful.
+- Everything else is a score (`matching`); what is high but not high enough goes on the list of the doubtful. So
+  does a pair whose names differ by more than a slip, however high: families and offices share numbers, and a
+  merge shows one customer what another wrote.
 
 The result is a function of all records and decisions together: their order, and the batches in which they
 came, change nothing. Keys are never changed: a group is led by its smallest key.
@@ -17,10 +19,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rapidfuzz.distance import OSA
+
 from transforms.identity import Identity, identities_of, spoken
 from transforms.identity_values import (
     is_role_address,
     normalise_email,
+    normalise_name,
     normalise_phone,
     organisation_domain,
 )
@@ -30,6 +35,9 @@ from transforms.person_rows import PersonRecord, fullest_name
 
 Scored = Callable[[Sequence[MatchRecord], Sequence[PairDecision]], Matching]
 """Scored matching of one kind, as `matching.match` gives it."""
+
+_LONG_WORD = 5
+"""Letters from which one letter may be a slip: in shorter words it makes another name (Jan, Jon)."""
 
 Verdict = Literal["same", "doubtful", "apart"]
 Basis = Literal["identity", "score", "decision"]
@@ -84,7 +92,7 @@ def unite_people(
     told = [
         _match_record(key, own, region, names) for key, own in by_key.items()
     ]  # in order of the keys, whatever order the records had
-    return unite(told, decisions, _shared_identities(records, is_agent), scored)
+    return unite(told, decisions, _shared_identities(records, is_agent), scored, is_of_people=True)
 
 
 def unite(
@@ -92,6 +100,8 @@ def unite(
     decisions: Sequence[PairDecision],
     shared: Iterable[Link],
     scored: Scored | None,
+    *,
+    is_of_people: bool = False,
 ) -> Grouping:
     """Groups keys by decisions, then by the links of the rules, then by score.
 
@@ -100,6 +110,7 @@ def unite(
         decisions: what people decided.
         shared: links by rule, in the order in which they are to be tried.
         scored: scored matching; None leaves it out.
+        is_of_people: whether names are those of people (`why_unsure`).
     """
     keys = {one.key for one in told}
     alive = [one for one in decisions if keys.issuperset((one.left_key, one.right_key))]
@@ -113,11 +124,13 @@ def unite(
     for link in shared:
         forest.join(link)
     if scored is not None and len(keys) > 1:
-        _add_scores(forest, told, scored)
+        _add_scores(forest, told, scored, is_of_people=is_of_people)
     return Grouping({key: forest.root(key) for key in sorted(keys)}, forest.links())
 
 
-def _add_scores(forest: "_Forest", told: Sequence[MatchRecord], scored: Scored) -> None:
+def _add_scores(
+    forest: "_Forest", told: Sequence[MatchRecord], scored: Scored, *, is_of_people: bool
+) -> None:
     held = [
         PairDecision(one.left_key, one.right_key, "same")
         for one in forest.links()
@@ -125,12 +138,46 @@ def _add_scores(forest: "_Forest", told: Sequence[MatchRecord], scored: Scored) 
     ]
     apart = [PairDecision(*pair, "different") for pair in sorted(forest.apart)]
     found = scored(told, [*held, *apart])
+    by_key = {one.key: one for one in told}
     for pair in found.merges:
+        why_not = why_unsure(by_key[pair.left_key], by_key[pair.right_key]) if is_of_people else ""
+        if why_not:
+            reason = f"{pair.reason}; {why_not}"
+            forest.note(Link(pair.left_key, pair.right_key, "doubtful", "score", reason, pair.bits))
+            continue
         forest.join(Link(pair.left_key, pair.right_key, "same", "score", pair.reason, pair.bits))
     for pair in found.doubtful:
         forest.note(
             Link(pair.left_key, pair.right_key, "doubtful", "score", pair.reason, pair.bits)
         )
+
+
+def why_unsure(left: MatchRecord, right: MatchRecord) -> str:
+    """Why a high score is not enough to make these two people one without asking; empty where it is.
+
+    Their full names have to be the same but for their order, accents, and one slip in a long word. A name of one
+    word ("Anna", "Support") does only where one of the two has no address that could be another person's.
+    """
+    names = [normalise_name(one.name or "") for one in (left, right)]
+    if not all(names):
+        return "one of them has no name"
+    if names[0] != names[1] and not _is_slip(names[0].split(), names[1].split()):
+        return "their names differ"
+    if " " not in names[0] and left.emails and right.emails:
+        return "a name of one word and two addresses"
+    return ""
+
+
+def _is_slip(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether two names differ in one long word only, by one letter that is not its last (Mario, Maria)."""
+    ours = sorted(set(left) - set(right))
+    theirs = sorted(set(right) - set(left))
+    if len(left) != len(right) or len(left) < 2 or len(ours) != 1 or len(theirs) != 1:
+        return False
+    one, two = ours[0], theirs[0]
+    if min(len(one), len(two)) < _LONG_WORD or (len(one) == len(two) and one[:-1] == two[:-1]):
+        return False
+    return OSA.distance(one, two, score_cutoff=1) <= 1
 
 
 def _shared_identities(records: Sequence[PersonRecord], is_agent: bool) -> list[Link]:

@@ -3,14 +3,16 @@
 import random
 from collections.abc import Mapping, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.identity import first_key, identities_of
+from transforms.matching.match import match
 from transforms.matching.records import Matching, MatchRecord, PairDecision, ScoredPair
 from transforms.model import SourcePerson
 from transforms.person_rows import PersonRecord, PersonRow, survivor
-from transforms.persons import Grouping, Link, unite_people
+from transforms.persons import Grouping, Link, unite_people, why_unsure
 
 Told = tuple[str, SourcePerson]
 
@@ -122,7 +124,7 @@ def test_decisions_hold_through_others() -> None:
 
 def test_scores_join_and_doubts_are_listed() -> None:
     """Scored matching sees one record for each key, and everything that is held already."""
-    ben = record("9", "Ben", ["ben@x.example"])
+    ben = record("9", "Berg, Anna", ["ben@x.example"])
     dora = record("4", "Dora", ["dora@x.example"])
     asked: list[tuple[list[MatchRecord], list[PairDecision]]] = []
 
@@ -148,6 +150,52 @@ def test_scores_join_and_doubts_are_listed() -> None:
     assert by_basis["same", "score"].bits == 9.5
     assert by_basis["same", "score"].reason == "the same shoes"
     assert by_basis["doubtful", "score"].reason == "the same hat"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "addresses", "expected"),
+    [
+        ("Anna Berg", "Bérg, Anna", (1, 1), ""),
+        ("Priya Natarajan", "Priya Natarjan", (1, 1), ""),
+        ("Priya Natarajan", "Priya Natarajna", (1, 1), ""),
+        ("Maria Lopez", "Mario Lopez", (1, 1), "their names differ"),
+        ("M. Lopez", "Maria Lopez", (1, 0), "their names differ"),
+        ("Jan Berg", "Jon Berg", (1, 1), "their names differ"),
+        ("Anna Berg", "Anna Berger Berg", (1, 1), "their names differ"),
+        ("Anna", "Anna", (1, 0), ""),
+        ("Support", "Support", (1, 1), "a name of one word and two addresses"),
+        (None, "Anna Berg", (1, 1), "one of them has no name"),
+    ],
+)
+def test_a_high_score_is_not_always_enough(
+    left: str | None, right: str | None, addresses: tuple[int, int], expected: str
+) -> None:
+    one, two = (
+        MatchRecord(name or "?", name=name, emails=(f"{count}@x.example",) * count)
+        for name, count in zip((left, right), addresses, strict=True)
+    )
+    assert why_unsure(one, two) == why_unsure(two, one) == expected
+
+
+def test_families_and_offices_share_a_number() -> None:
+    """The real scores: a shared number joins no Maria with Mario, and nobody twice under one name."""
+    number = ["+34911111111"]
+    told = [
+        record("1", "Maria Lopez", ["maria@cafe.example"], phones=number),
+        record("2", "Mario Lopez", ["mario@cafe.example"], phones=number, source="mail"),
+        record("3", "Lopez, Maria", [], phones=number, source="phone"),
+        record("4", "Support", ["a@s.example"], phones=["+34922222222"]),
+        record("5", "Support", ["b@s.example"], phones=["+34922222222"], source="mail"),
+        record("6", "Anna Kaya", ["anna.kaya1@gmail.com"]),
+        record("7", "Anna Kaya", ["anna.kaya2@gmail.com"], source="mail"),
+    ]
+
+    def scored(records: Sequence[MatchRecord], held: Sequence[PairDecision]) -> Matching:
+        return match(records, "person", held)
+
+    found = unite_people(told, [], scored)
+    assert groups(told, found.leader) == {frozenset(x) for x in ("13", "2", "4", "5", "6", "7")}
+    assert [link.verdict for link in found.links].count("doubtful") >= 2
 
 
 def test_what_is_evidence() -> None:
