@@ -1,14 +1,15 @@
 """The one HTTP session: every connector's requests go through a `PolicySession`.
 
 Belongs here: one request from the first try to the answer or the error, credentials only to their own host. Does not
-belong here: any vendor's paths; how long to wait for limits (`pacing`, `budget`), how patient to be and what an answer
-means (`http_policy`), bodies (`http_body`), hiding secrets (`redaction`), proxies (`http_environment`), tokens that
+belong here: any vendor's paths; how a request leaves (`http_adapter`), how long to wait for limits (`pacing`, `budget`),
+how patient to be and what an answer means (`http_policy`), bodies (`http_body`), hiding secrets (`redaction`), proxies (`http_environment`), tokens that
 expire (`oauth`). zenpy is given the same session, so that its calls share budget and waits.
 """
 
 import base64
 import hashlib
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from connectors.errors import (
     RejectedError,
     UnavailableError,
 )
+from connectors.http_adapter import LeanSession
 from connectors.http_body import BodyTooLargeError, CutBodyError, is_cut_json, read_body
 from connectors.http_environment import authorities, proxies_for
 from connectors.http_policy import (
@@ -49,6 +51,12 @@ __all__ = [
     "retry_after_seconds",
 ]
 
+_NO_WAIT = 0.001
+"""Seconds until a call has its place in the budget, where it waits for nothing but a lock."""
+
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+"""Paths that the address needs only be put before."""
+
 
 @runtime_checkable
 class RenewableAuth(Protocol):
@@ -67,7 +75,7 @@ class RenewableAuth(Protocol):
         ...
 
 
-class PolicySession(requests.Session):
+class PolicySession(LeanSession):
     """A requests session that keeps to one host's limits and never sends its credential elsewhere.
 
     Args:
@@ -121,7 +129,10 @@ class PolicySession(requests.Session):
         self.trust_env = False
         self.verify = authorities()
         self._own_auth = auth
+        self._is_renewable = isinstance(auth, RenewableAuth)
         self._secrets = (*secrets, *_basic_secrets(auth))
+        self.on_call: Callable[[float, int | None, float], None] | None = None
+        """Told of each call: seconds it took, its status (None: no answer), seconds it had waited for a limit."""
         self._amend = amend
         self._classify = classify or (lambda _method, _path: "default")
         self._clock = clock
@@ -156,7 +167,7 @@ class PolicySession(requests.Session):
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         """One request under the policy: waits, retries, keeps the credential at home."""
-        url = urljoin(self.base_url, url)
+        url = self.base_url + url if _PLAIN_PATH.fullmatch(url) else urljoin(self.base_url, url)
         method = method.upper()
         is_own = self.is_own(url)
         if is_own:
@@ -173,11 +184,15 @@ class PolicySession(requests.Session):
         endpoint_class = self._classify(method, path) if is_own else urlsplit(url).netloc.lower()
         deadline = self._clock() + policy.deadline_seconds
         failures = limits = 0
-        may_renew = is_own and isinstance(options["auth"], RenewableAuth)
+        may_renew = options["auth"] is self._own_auth and self._is_renewable
         while True:
+            came = self._clock()
             started = self._wait_for(endpoint_class, deadline, method, path, is_own)
             response, failure = self._try(method, url, options, deadline)
             self._account_for(started, response)
+            if self.on_call is not None:
+                status = None if response is None else response.status_code
+                self.on_call(self._clock() - started.at, status, started.at - came - _NO_WAIT)
             if response is not None and response.status_code == 401 and may_renew:
                 may_renew = False
                 options["auth"].invalidate(_bearer_of(response))
@@ -227,7 +242,7 @@ class PolicySession(requests.Session):
         """Turns a refused request into the error that says what the caller should do."""
         if response.status_code >= 400:
             advice = ""
-            if isinstance(self._own_auth, RenewableAuth):
+            if self._is_renewable:
                 advice = (
                     "A fresh OAuth token is refused too: check what the client may do (scopes)."
                 )
@@ -251,7 +266,7 @@ class PolicySession(requests.Session):
         self.calls += 1
         wants_stream = bool(options.get("stream"))
         try:
-            response = super().request(method, url, **{**options, "stream": True})
+            response = self.start(method, url, options)
             if not wants_stream:
                 read_body(response, self.policy.body_cap_bytes, lambda: self._clock() >= deadline)
                 if method == "GET" and is_cut_json(response):

@@ -158,6 +158,8 @@ class FreshdeskSettings(HttpSourceSettings):
 
     type: Literal["freshdesk"]
     api_key: SecretStr
+    calls_at_once: int = Field(default=32, ge=1, le=64)
+    """The most tickets asked for beside each other; fewer while the account is slow or its limit is used up."""
     webhook: FreshdeskWebhookSettings | None = None
     domain: HostName | None = None
     """The account's host: acme.freshdesk.com."""

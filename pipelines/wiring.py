@@ -357,6 +357,7 @@ def _freshdesk(
         api_key=source.api_key.get_secret_value(),
         base_url=source.address(),
         label=label_of(client_key, source),
+        calls_at_once=source.calls_at_once,
         policy=_policy(source),
         now=now,
         budgets=stores.budgets,

@@ -4,20 +4,19 @@ Belongs here: how one answer is asked for and read. Does not belong here: which 
 `lists`), what records mean (`transforms.freshdesk`).
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from requests import Response
-from requests.adapters import HTTPAdapter
 
 from connectors.errors import AuthError, NotFoundError, RejectedError, UnavailableError
-from connectors.freshdesk.links import without_signatures
+from connectors.freshdesk.links import may_be_signed, without_signatures
 from connectors.http import PolicySession
+from connectors.json_text import written
+from connectors.workers import Workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,9 +24,8 @@ R = TypeVar("R")
 PER_PAGE = 100
 """Rows a page; Freshdesk refuses more. Source: API reference, "Pagination"."""
 
-WORKERS = 8
-"""Tickets whose children are asked for at once; they share the account's budget. With four, calls of half a second
-would leave a third of 700 calls a minute unused."""
+CALLS_AT_ONCE = 32
+"""Tickets whose children are asked for at once, at most (see `workers`); they share the account's budget."""
 
 EMBEDDED_CONVERSATIONS = 10
 """As many of its conversations a ticket's own view gives at most, without saying that there are more."""
@@ -60,22 +58,25 @@ class EndOfListError(RejectedError):
 class FreshdeskApi:
     """Reads over one session; safe for several threads. `close` ends its workers."""
 
-    def __init__(self, session: PolicySession, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        session: PolicySession,
+        now: Callable[[], datetime],
+        calls_at_once: int = CALLS_AT_ONCE,
+    ) -> None:
         """`now` gives aware UTC instants, used where an answer tells no date."""
         self.session = session
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))
         self._now = now
+        self._date = ""
         self.server_time = datetime.min.replace(tzinfo=UTC)
         """Freshdesk's clock as its latest answer told it."""
         self._has_archive = True
-        self._pool: ThreadPoolExecutor | None = None
+        self._workers = Workers(calls_at_once)
+        session.on_call = self._workers.called
 
     def close(self) -> None:
         """Ends the workers."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        self._workers.close()
 
     def list_page(self, path: str, params: Mapping[str, Any]) -> Listing:
         """One page of a list.
@@ -163,18 +164,13 @@ class FreshdeskApi:
 
     def each(self, ask: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """What `ask` gives for each thing, in their order, several at once; the first failure ends the rest."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(WORKERS)
-        futures = [self._pool.submit(ask, thing) for thing in things]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
+        return self._workers.each(ask, things)
 
     def _get(self, path: str, params: Mapping[str, Any]) -> Response:
         response = self.session.request("GET", f"api/v2/{path}", params=dict(params))
-        self.server_time = self._server_time(response.headers.get("Date"))
+        date = response.headers.get("Date")
+        if not date or date != self._date:
+            self.server_time, self._date = self._server_time(date), date or ""
         return response
 
     def _view(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -223,9 +219,8 @@ def payload_of(body: Any) -> bytes:
 
     Those are credentials for some minutes and differ on every read; see `links`.
     """
-    return json.dumps(without_signatures(body), ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )
+    text = written(body)
+    return written(without_signatures(body)) if may_be_signed(text) else text
 
 
 def instant_of(value: Any) -> datetime | None:

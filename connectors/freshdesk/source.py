@@ -10,7 +10,7 @@ from typing import Any
 from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.freshdesk import articles
-from connectors.freshdesk.api import FreshdeskApi
+from connectors.freshdesk.api import CALLS_AT_ONCE, FreshdeskApi
 from connectors.freshdesk.files import Files
 from connectors.freshdesk.limits import ACCOUNT, endpoint_class, limits_of
 from connectors.freshdesk.lists import (
@@ -38,6 +38,7 @@ class FreshdeskSource:
         label: how errors name this account, e.g. `client acme, source freshdesk`.
         start: nothing updated before this instant is read.
         with_archive: whether tickets that no list gives are looked for in the archive, once.
+        calls_at_once: how many tickets are asked for beside each other at most; see `connectors.workers`.
         policy: how patient the session is.
         now: aware UTC now.
         session_options: `budgets` of `PolicySession`, which all that share the key give; `time_scale`, `clock`,
@@ -71,6 +72,7 @@ class FreshdeskSource:
         label: str = "",
         start: datetime = EARLIEST,
         with_archive: bool = True,
+        calls_at_once: int = CALLS_AT_ONCE,
         policy: Policy | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         **session_options: Any,
@@ -88,7 +90,7 @@ class FreshdeskSource:
             account_class=ACCOUNT,
             **session_options,
         )
-        self._api = FreshdeskApi(self.session, now)
+        self._api = FreshdeskApi(self.session, now, calls_at_once)
         self._files = Files(self._api)
         self._solutions = articles.Solutions(self._api, now)
         self._start = start.astimezone(UTC)

@@ -6,6 +6,7 @@ time; 10 is a good long run). Run with `-s` for the figures. In the short run a 
 machine takes its share, so that 90 % of the budget are enough there; the long run asks for 95 %.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -24,7 +25,8 @@ from sqlalchemy import Engine
 from connectors.budget import BudgetStore
 from connectors.freshdesk.limits import ACCOUNT, limits_of
 from connectors.freshdesk.limits import endpoint_class as freshdesk_class
-from connectors.http import PolicySession
+from connectors.freshdesk.source import FreshdeskSource
+from connectors.http import Policy, PolicySession
 from connectors.standins.freshdesk import FreshdeskStandin, Limits
 from connectors.standins.server import RateLimit, Request, Response, Route
 from connectors.standins.zendesk import ZendeskStandin
@@ -189,6 +191,35 @@ def test_windows_that_are_fixed_are_kept_to_as_well(case: str) -> None:
         measured = measure(standin, case)
     print(measured.shown("one process, fixed window"))
     check(measured)
+
+
+def test_a_crowd_of_callers_fails_no_page_of_a_slow_account() -> None:
+    """With 32 callers all the time some get no turn within their deadline."""
+    scale = 120.0
+    tickets = [{**FRESHDESK_TICKET, "id": number} for number in range(1, 101)]
+    patience = Policy(
+        deadline_seconds=600 / scale,
+        wait_cap_seconds=120 / scale,
+        backoff_seconds=0.5 / scale,
+    )
+    slow = Limits(total=10, tickets_list=10, contacts_list=10)
+    with (
+        FreshdeskStandin(
+            {"tickets": tickets}, api_key=KEY, limits=slow, time_scale=scale
+        ) as standin,
+        contextlib.closing(
+            FreshdeskSource(
+                api_key=KEY, base_url=standin.base_url, policy=patience, time_scale=scale
+            )
+        ) as source,
+    ):
+        standin.recent = deque()
+        (page,) = source.fetch("tickets", [str(one["id"]) for one in tickets])
+        with standin.lock:
+            answers = [status for *_, status in standin.recent]
+    print(f"\nfreshdesk, 10 a minute, {len(answers)} calls, {answers.count(429)} refused")
+    assert [record.remote_id for record in page.records] == [str(one["id"]) for one in tickets]
+    assert answers.count(429) <= 10, "before the limit was told"
 
 
 @pytest.mark.parametrize("case", list(PATHS) if IS_LONG else ["freshdesk account"])
