@@ -176,7 +176,7 @@ def _warned(warnings: "Sequence[DataWarning]") -> "Iterator[str]":
             if first.detail
             else f"{first.ticket_remote_id}"
         )
-        yield f"{len(found)} × {rule}, for instance {example[:160]}"
+        yield f"{len(found)} × {rule}, for instance {example[:300]}"
 
 
 def _having(settings: Settings, client: str | None, sources: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ ticket counts as `solved` since that answer. A customer who writes later opens i
 and mails among agents change nothing.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -168,9 +169,18 @@ def _add_ticket(
     for mail in mails:
         people.want(mail.writer)
         batch.warnings += [
-            DataWarning(remote_id, "mail", f"{mail.parsed.remote_id}: {warning}")
+            DataWarning(
+                remote_id,
+                _rule(warning),
+                f"{warning} ({mail.parsed.place or mail.parsed.remote_id})",
+            )
             for warning in mail.parsed.warnings
         ]
+
+
+def _rule(warning: str) -> str:
+    """The kind of a warning, by which it is counted: without what one mail alone says."""
+    return re.sub(r"'[^']*'|(?<=charset )\S+", "…", warning)
 
 
 def _number(remote_id: str) -> str:

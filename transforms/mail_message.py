@@ -26,6 +26,7 @@ from transforms.mail_headers import (
 )
 from transforms.mail_mime import Part, parse_mime, split_header
 from transforms.mail_parts import MailAttachment, MailBody, read_body
+from transforms.mail_place import place_of
 from transforms.mail_senders import forwarded_from, true_sender
 from transforms.model import RawRecord, Rejected, utc
 from transforms.outlook.convert import NotAMailError, convert, is_outlook
@@ -91,6 +92,8 @@ class ParsedMail:
     kind_reason: str
     bounced_ids: tuple[str, ...]
     warnings: tuple[str, ...]
+    place: str = ""
+    """Where the mail lay when it was read, in words."""
     bare_ids: tuple[str, ...] = ()
     """Those of `in_reply_to` and `reference_ids` that were written without angles: no ids by RFC 5322."""
     thread_index: str | None = None
@@ -211,8 +214,9 @@ def _plainly(payload: bytes) -> tuple[Part, MailBody]:
 
 
 def _rejected(record: RawRecord, reason: str, detail: str = "") -> Rejected:
-    where = ", ".join(f"{name} {value}" for name, value in sorted(record.location.items()))
-    return Rejected(record.stream, record.remote_id, reason, f"{detail} ({where})".strip()[:500])
+    where = place_of(record.location)
+    told = f"{detail} ({where})" if where else detail
+    return Rejected(record.stream, record.remote_id, reason, told.strip()[:500])
 
 
 def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str]) -> ParsedMail:
@@ -263,6 +267,7 @@ def _parsed(record: RawRecord, message: Part, body: MailBody, warnings: list[str
         kind_reason=one_line(kind_reason)[:200],
         bounced_ids=bounced_ids(kind, body),
         warnings=tuple(dict.fromkeys([*warnings, *body.warnings])),
+        place=place_of(record.location),
         bare_ids=tuple(
             each
             for name in ("In-Reply-To", "References")

@@ -348,7 +348,7 @@ def test_what_is_no_mail_is_rejected_with_its_reason(payload: bytes, reason: str
 
 def test_a_tombstone_is_rejected() -> None:
     withdrawn = RawRecord("mails", "m1", b"", is_tombstone=True)
-    assert parse(withdrawn) == Rejected("mails", "m1", "withdrawn by the source", "()")
+    assert parse(withdrawn) == Rejected("mails", "m1", "withdrawn by the source")
 
 
 def test_bombs_are_mails_too() -> None:
