@@ -118,6 +118,7 @@ def sync(
             "quarantined": outcome.normalise.quarantined if outcome.normalise else 0,
             "rows_changed": outcome.normalise.rows_changed if outcome.normalise else 0,
             "warnings": len(outcome.normalise.warnings) if outcome.normalise else 0,
+            "made_otherwise": outcome.made_otherwise,
             "error": str(outcome.error)
             if outcome.error and not outcome.is_left_to_another
             else None,
@@ -155,6 +156,12 @@ def sync(
             place = f"{report.client_key}, {outcome.source_key}"
             for line in _warned(outcome.normalise.warnings if outcome.normalise else []):
                 terminal.warn(f"{place}: {line}")
+            if outcome.made_otherwise:
+                terminal.warn(
+                    f"{place}: {outcome.made_otherwise} tickets or records in quarantine were read by another "
+                    f"mapping than it is now. To read them by this one: deskbridge rebuild --client "
+                    f"{report.client_key} --source {outcome.source_key}"
+                )
             if outcome.is_left_to_another:
                 terminal.warn(str(outcome.error))
     for row in rows:

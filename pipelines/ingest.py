@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from connectors.contract import Source
 from connectors.errors import ConfigurationError, ConnectorError
+from connectors.warehouse import derived
+from connectors.warehouse.engine import reading
 from connectors.warehouse.raw import CursorMovedError
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
@@ -20,7 +22,7 @@ from pipelines.same_people import SamePeople, match_people
 from pipelines.settings import SettingsError, SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.triage import triaged
-from pipelines.wiring import Wired, label_of, sources_of, wire
+from pipelines.wiring import MAPPING_MARK, Wired, label_of, sources_of, wire
 from transforms.identity_values import region_of_zone
 from transforms.model import Batch
 
@@ -38,6 +40,8 @@ class SourceOutcome:
     source_key: str
     sync: SyncReport | None = None
     normalise: NormaliseReport | None = None
+    made_otherwise: int = 0
+    """Tickets and records in quarantine that were read by an earlier state of the source's mapping."""
     error: ConnectorError | None = None
 
     @property
@@ -117,6 +121,7 @@ def ingest_source(
     # What was pulled before a failure is normalised all the same: it is committed and whole.
     try:
         outcome.normalise = normalise(runtime, client_key, settings.id, wired.transform, progress)
+        outcome.made_otherwise = _made_otherwise(runtime, client_key, settings.id, wired.transform)
     except SettingsError as error:
         waiting = ConfigurationError(
             f"{error}. Its triage rules are needed to read tickets: what was pulled is kept, and read by the next "
@@ -124,6 +129,17 @@ def ingest_source(
         )
         outcome.error = outcome.error or named(waiting, client_key, settings)
     return outcome
+
+
+def _made_otherwise(
+    runtime: Runtime, client_key: str, source_key: str, transform: SourceTransform | MailTransform
+) -> int:
+    if isinstance(transform, MailTransform) or MAPPING_MARK not in transform.version:
+        return 0
+    with reading(runtime.engine) as connection:
+        return derived.made_otherwise(
+            connection, client_key, source_key, transform.version, MAPPING_MARK
+        )
 
 
 def named(error: ConnectorError, client_key: str, settings: SourceSettings) -> ConnectorError:

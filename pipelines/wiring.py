@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ from transforms.mapping import FileMapping, load_mapping
 from transforms.outlook.mapi import is_mail_class
 from transforms.threads import ThreadPolicy
 from transforms.yaml_faults import did_you_mean
+
+MAPPING_MARK = "+"
+"""In a file export's transform version: what follows is the digest of its mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +140,17 @@ def _file_export(
     return Wired(
         FileExportSource(settings.path(source.path), FileLayout(**mapping.layout())),
         SourceTransform(
-            file_export.VERSION,
+            f"{file_export.VERSION}{MAPPING_MARK}{_digest(mapping)}",
             ("rows",),
             (),
             lambda records: file_export.normalise(records["rows"], mapping),
         ),
     )
+
+
+def _digest(mapping: FileMapping) -> str:
+    """Changes with what a mapping says, not with how its file is written."""
+    return sha256(mapping.model_dump_json().encode()).hexdigest()[:12]
 
 
 def _mail_transform(source: MailSettings, also_own: Iterable[str] = ()) -> MailTransform:

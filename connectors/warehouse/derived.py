@@ -6,7 +6,7 @@ Belongs here: which rows go, and which marks are set back. Does not belong here:
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from connectors.warehouse import articles, loading, watermarks
 from connectors.warehouse.tables import (
@@ -60,6 +60,35 @@ def begin_rebuild(
         for table in PEOPLE:
             connection.execute(delete(table).where(table.c.client_key == client_key))
     return revision
+
+
+def made_otherwise(
+    connection: Connection, client_key: str, source_key: str, version: str, mark: str
+) -> int:
+    """How many tickets and records in quarantine were made by another mapping.
+
+    Args:
+        connection: inside a transaction.
+        client_key: whose.
+        source_key: the source's id.
+        version: the transform's version now, with the mapping's digest behind `mark`.
+        mark: between the two; what was made before versions named a mapping is not counted.
+    """
+    _, _, digest = version.partition(mark)
+    count = 0
+    for table in (ticket, quarantine):
+        made_by = table.c.transform_version
+        count += connection.scalars(
+            select(func.count())
+            .select_from(table)
+            .where(
+                table.c.client_key == client_key,
+                table.c.source_key == source_key,
+                made_by.contains(mark, autoescape=True),
+                ~made_by.endswith(f"{mark}{digest}", autoescape=True),
+            )
+        ).one()
+    return count
 
 
 def end_rebuild(
