@@ -126,7 +126,7 @@ def servers(tmp_path: Path) -> Iterator[tuple[DemoFolder, Mapping[str, Any]]]:
 
 
 def graph_server() -> GraphStandin:
-    return GraphStandin("graph@acme.example", oauth=TokenDesk(has_own_right=True))
+    return GraphStandin("graph@acme.example", oauth=TokenDesk(has_own_right=True), time_scale=60)
 
 
 def gmail_server() -> GmailStandin:
@@ -138,7 +138,7 @@ def add_sources(path: Path, graph: GraphStandin, gmail: GmailStandin) -> None:
     """The two mailboxes beside the demo's sources."""
     added = (
         f"      - {{id: graph, type: graph, user: {graph.user}, tenant: acme.example, "
-        f"base_url: '{graph.base_url}/v1.0', oauth: {{{OAUTH}, token_url: '{graph.token_url()}'}}}}\n"
+        f"base_url: '{graph.base_url}/v1.0', time_scale: 60, oauth: {{{OAUTH}, token_url: '{graph.token_url()}'}}}}\n"
         f"      - {{id: gmail, type: gmail, user: {gmail.user}, base_url: '{gmail.base_url}/gmail/v1', "
         f"time_scale: 60, oauth: {{{OAUTH}, refresh_token: seed-refresh-token, token_url: '{gmail.token_url}'}}}}\n"
     )
