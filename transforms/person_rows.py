@@ -70,12 +70,14 @@ def survivor(key: str, records: Sequence[PersonRecord]) -> PersonRow:
 
 
 def fullest_name(names: Iterable[str | None]) -> str | None:
-    """The name with the most words, then the longest, then the first by letter; an address is no name.
+    """The name with the most words, then one written in its own order, then the longest, then the first by letter; an address is no name.
 
     What stands in brackets behind a name ("Ada Byron (acme Support)") is the desk's or the list's, not hers.
     """
     real = {_without_suffix(name.strip()) for name in names if name and name.strip()}
-    best = sorted(real, key=lambda name: ("@" in name, -len(name.split()), -len(name), name))
+    best = sorted(
+        real, key=lambda name: ("@" in name, -len(name.split()), "," in name, -len(name), name)
+    )
     return best[0] if best else None
 
 
