@@ -359,6 +359,9 @@ def show_scoreboard(written: "WrittenReport") -> None:
     )
     for sentence in board.sentences:
         terminal.say(sentence)
+    emptiness = written.emptiness()
+    if emptiness:
+        terminal.warn(emptiness)
     terminal.say(f"workbook: {written.path} ({written.size_bytes:,} bytes, issue {written.issue})")
 
 

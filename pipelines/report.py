@@ -13,7 +13,11 @@ from pathlib import Path
 from connectors.errors import UnavailableError
 from connectors.warehouse import issues, ledger
 from connectors.warehouse.engine import reading, writing
-from connectors.warehouse.report_queries import clocks_frame, read_migration_items
+from connectors.warehouse.report_queries import (
+    clocks_frame,
+    read_migration_items,
+    tickets_from_to,
+)
 from connectors.warehouse.types import iso_utc
 from pipelines.measure import clocks_as_of
 from pipelines.rules import load_rules
@@ -37,6 +41,20 @@ class WrittenReport:
     period: Period
     scoreboard: Scoreboard
     workbook: WorkbookResult
+    known_from_to: tuple[datetime, datetime] | None = None
+    """When the client's first and last ticket were created; None where there is none."""
+
+    def emptiness(self) -> str | None:
+        """Why no figure counts anything, in a sentence for people; None where one does."""
+        if any(row.n for row in self.scoreboard.rows):
+            return None
+        if self.known_from_to is None:
+            return "the workbook is empty: no ticket was synced yet. Start with deskbridge sync"
+        first, last = (one.astimezone(self.period.zone) for one in self.known_from_to)
+        return (
+            f"the workbook is empty: nothing counts in {self.period.label()}. Tickets here were created from "
+            f"{first:%Y-%m-%d} to {last:%Y-%m-%d}; another month: --month {last:%Y-%m}"
+        )
 
     def markdown(self) -> str:
         """The scoreboard as a Markdown table."""
@@ -105,6 +123,7 @@ def write_compliance_report(
         figures = compliance_figures(
             connection, client_key, period, as_of, goals=goals, clocks=clocks
         )
+        known_from_to = tickets_from_to(connection, client_key)
         run_keys = [run["run_key"] for run in ledger.runs(connection, client_key)]
         moved = (
             migration_ledger(
@@ -130,7 +149,15 @@ def write_compliance_report(
             path.name,
             runtime.now(),
         )
-    return WrittenReport(path, len(workbook.content), issue, period, scoreboard(figures), workbook)
+    return WrittenReport(
+        path,
+        len(workbook.content),
+        issue,
+        period,
+        scoreboard(figures),
+        workbook,
+        known_from_to,
+    )
 
 
 def write_file(path: Path, content: bytes) -> None:

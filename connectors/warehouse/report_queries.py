@@ -403,3 +403,12 @@ def instants(values: Iterable[datetime | None]) -> "pd.Series[Any]":
 
 def _whole(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.astype(float) if values.isna().any() or values.empty else values.astype("int64")
+
+
+def tickets_from_to(connection: Connection, client_key: str) -> tuple[datetime, datetime] | None:
+    """When a client's first and last ticket were created; None where it has none."""
+    created_at = ticket.c.created_at
+    first, last = connection.execute(
+        select(func.min(created_at), func.max(created_at)).where(ticket.c.client_key == client_key)
+    ).one()
+    return None if first is None else (first, last)

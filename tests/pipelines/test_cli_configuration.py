@@ -416,3 +416,21 @@ def test_what_is_in_quarantine_is_explained_as_that(tmp_path: Path) -> None:
         assert "deskbridge quarantine" in ran.errors
     assert folder.run("explain", "other/INC7").errors.startswith("there is no ticket")
     assert folder.run("explain", "INC8").errors.startswith("there is no ticket")
+
+
+def test_an_empty_month_says_so_and_which_months_are_not(tmp_path: Path) -> None:
+    folder = CommandFolder(tmp_path)
+    late = ("report", "--as-of", "2026-11-05T00:00:00Z", "--month")
+    ran = folder.run(*late, "2026-10")
+    assert (ran.code, ran.err) == (
+        0,
+        "note the workbook is empty: no ticket was synced yet. Start with deskbridge sync\n",
+    )
+    assert folder.run("sync").code == 0
+    ran = folder.run(*late, "2026-08")
+    assert ran.code == 0
+    assert ran.err == (
+        "note the workbook is empty: nothing counts in August 2026. Tickets here were created from 2026-10-01 "
+        "to 2026-10-01; another month: --month 2026-10\n"
+    )
+    assert "empty" not in folder.run(*late, "2026-10").err
