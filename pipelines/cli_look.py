@@ -65,7 +65,9 @@ def check(config: Config = None, client: Client = None, json: Json = False) -> N
 
 
 def explain(
-    ticket: Annotated[str, typer.Argument(help="Number, source/number, or our key.")],
+    ticket: Annotated[
+        str, typer.Argument(help="Number, source/number, our key, or a mail's Message-ID.")
+    ],
     config: Config = None,
     client: Client = None,
     as_of: AsOf = None,

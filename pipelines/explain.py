@@ -19,6 +19,7 @@ from pipelines.runtime import Runtime
 from pipelines.settings import SettingsError
 from pipelines.triage import RULE_FIELD
 from sla_rules.engine import evaluate, explain
+from transforms.mail_place import place_of
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def explain_ticket(
 
     Args:
         runtime: settings and warehouse.
-        text: our key, the ticket's number, or `source/number`.
+        text: our key, the ticket's number, `source/number`, or a mail's Message-ID or record id.
         client_key: whose; needed where several clients have a ticket of that number.
         as_of: aware instant up to which clocks are evaluated.
 
@@ -54,7 +55,7 @@ def explain_ticket(
         if not found:
             _tell_quarantined(connection, text, client_key)
             raise SettingsError(
-                f"there is no ticket '{text}', expected its number, source/number, or our key. Has it been "
+                f"there is no ticket '{text}', expected its number, source/number, our key, or a mail's Message-ID. Has it been "
                 "synced since it came in?"
             )
         ticket = found[0]
@@ -62,6 +63,7 @@ def explain_ticket(
         teller = _Teller(ticket, zone)
         key = ticket["ticket_key"]
         raw = trail.raw_versions(connection, ticket)
+        mails = trail.mails_of(connection, key)
         links = trail.links_of(connection, key)
         moves = trail.moves_of(connection, key)
         verdicts = trail.source_verdicts_of(connection, key)
@@ -81,7 +83,8 @@ def explain_ticket(
             if row.get(field)
         ]
         names = trail.names_of(connection, list(dict.fromkeys(people)))
-    sections = [teller.ticket(links, moves), teller.raw(raw), teller.events(histories, names)]
+    sections = [teller.ticket(links, moves), teller.raw(raw), teller.mails(mails)]
+    sections.append(teller.events(histories, names))
     if histories.tickets:
         rules = load_rules(runtime.settings, ticket["client_key"], as_of.date())
         facts, events = told(histories)
@@ -200,6 +203,22 @@ class _Teller:
                     str(row["size_bytes"]),
                     row["payload_sha256"][:12],
                     self.at(row["fetched_at"]),
+                ]
+                for row in rows
+            ],
+        )
+
+    def mails(self, rows: Sequence[Row]) -> Section:
+        """Its mails: where they lay when they were read, and what put each into this conversation."""
+        return Section(
+            "Its mails",
+            ("sent", "Message-ID", "where it lay", "placed by"),
+            [
+                [
+                    self.at(row["created_at"]),
+                    (row["message_id"] or "–")[:100],
+                    place_of(row["location"] or {}) or "–",
+                    row["thread_reason"] or "–",
                 ]
                 for row in rows
             ],

@@ -5,7 +5,7 @@ Belongs here: the reads behind `deskbridge explain`. Does not belong here: how i
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from connectors.warehouse.tables import (
     agent,
@@ -29,7 +29,12 @@ Row = dict[str, Any]
 
 
 def find_tickets(connection: Connection, text: str, client_key: str | None) -> list[Row]:
-    """Tickets by our key, by number or by the source's id (`zendesk/1042` names the source too)."""
+    """Tickets by our key, by number or by the source's id (`zendesk/1042` names the source too), or by a mail of theirs.
+
+    A mail is named by its Message-ID (with or without angles) or its record's id (`sha256:…`).
+    """
+    if "@" in text or text.startswith(("sha256:", "<")):
+        return _find(connection, [ticket.c.ticket_key.in_(_with_mail(text))], client_key)
     source_key, _, number = text.rpartition("/")
     conditions = [
         or_(
@@ -40,6 +45,19 @@ def find_tickets(connection: Connection, text: str, client_key: str | None) -> l
     ]
     if source_key:
         conditions.append(ticket.c.source_key == source_key)
+    return _find(connection, conditions, client_key)
+
+
+def _with_mail(text: str) -> Select[Any]:
+    names = (text.strip("<>"), f"<{text.strip('<>')}>")
+    return select(comment.c.ticket_key).where(
+        or_(comment.c.message_id.in_(names), comment.c.raw_remote_id == text)
+    )
+
+
+def _find(
+    connection: Connection, conditions: list[ColumnElement[bool]], client_key: str | None
+) -> list[Row]:
     if client_key is not None:
         conditions.append(ticket.c.client_key == client_key)
     member = contact.alias("member")
@@ -96,6 +114,48 @@ def raw_versions(connection: Connection, found: Row) -> list[Row]:
             or_(raw_record.c.ticket_remote_id == found["remote_id"], by_mail),
         )
         .order_by(raw_record.c.raw_id)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def mails_of(connection: Connection, ticket_key: str) -> list[Row]:
+    """A ticket's mails in order: id, when sent, where they lay, why they are in this conversation."""
+    newest = (
+        select(
+            raw_record.c.client_key,
+            raw_record.c.source_key,
+            raw_record.c.remote_id,
+            func.max(raw_record.c.raw_id).label("raw_id"),
+        )
+        .where(
+            raw_record.c.stream == "mails",
+            raw_record.c.remote_id.in_(
+                select(comment.c.raw_remote_id).where(comment.c.ticket_key == ticket_key)
+            ),
+        )
+        .group_by(raw_record.c.client_key, raw_record.c.source_key, raw_record.c.remote_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(
+            comment.c.raw_remote_id.label("remote_id"),
+            comment.c.created_at,
+            comment.c.message_id,
+            comment.c.thread_reason,
+            raw_record.c.location,
+        )
+        .select_from(
+            comment.join(
+                newest,
+                and_(
+                    newest.c.client_key == comment.c.client_key,
+                    newest.c.source_key == comment.c.source_key,
+                    newest.c.remote_id == comment.c.raw_remote_id,
+                ),
+            ).join(raw_record, raw_record.c.raw_id == newest.c.raw_id)
+        )
+        .where(comment.c.ticket_key == ticket_key, comment.c.raw_stream == "mails")
+        .order_by(comment.c.position)
     )
     return [dict(row._mapping) for row in rows]
 

@@ -296,7 +296,8 @@ USE: dict[str, tuple[list[str], str]] = {
     ),
     "ticket": (
         ["explain", "4711"],
-        "there is no ticket '4711', expected its number, source/number, or our key. Has it been synced "
+        "there is no ticket '4711', expected its number, source/number, our key, or a mail's Message-ID. Has it been "
+        "synced "
         "since it came in?",
     ),
     "migration": (

@@ -86,3 +86,30 @@ def test_a_name_that_stands_in_one_mail_only_is_kept(
     folder.write({"a.mbox": mbox(*mails)})
     assert folder.run("sync").code == 0
     assert rows(folder, "SELECT name, email FROM contact") == [("Ada Byron", "ada@buyer.example")]
+
+
+@pytest.mark.parametrize("name", ["<two@buyer.example>", "two@buyer.example"])
+def test_explain_finds_a_mail_s_ticket_and_says_where_its_mails_lie(
+    tmp_path: Path, name: str
+) -> None:
+    folder = desk(tmp_path, "{id: old, type: mbox, path: a.mbox}")
+    answer = mail("two").replace(b"Subject", b"In-Reply-To: <one@buyer.example>\nSubject")
+    answer = answer.replace(b"09:00", b"10:00")
+    folder.write({"a.mbox": mbox(mail("one"), answer, mail("three"))})
+    assert folder.run("sync").code == 0
+    told = json.loads(folder.run("explain", name, "--json").out)["Its mails"]
+    assert [(row["Message-ID"], row["where it lay"], row["placed by"]) for row in told] == [
+        ("<one@buyer.example>", "file <folder>/a.mbox, number 1", "first mail"),
+        ("<two@buyer.example>", "file <folder>/a.mbox, number 2", "in-reply-to"),
+    ]
+    ran = folder.run("explain", "four@buyer.example")
+    assert ran.code == 2
+    assert "there is no ticket 'four@buyer.example'" in ran.err
+
+
+def test_a_warning_names_its_mail(tmp_path: Path) -> None:
+    folder = desk(tmp_path, "{id: old, type: eml, path: mails}")
+    folder.write({"mails/a.eml": b"From: ada@buyer.example\nSubject: no date\n\nhello\n"})
+    ran = folder.run("sync")
+    assert "1 × no Date header and nothing else tells; 1970-01-01 is taken, for instance" in ran.err
+    assert ran.err.strip().endswith("(file <folder>/mails/a.eml)")
