@@ -17,7 +17,7 @@ from transforms.matching.table import NONE, Codes, Column, Table, Wide
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 _SMALL = 5_000
-"""Up to so many records blocks may be five times as large; towards a million that fades away."""
+"""Up to so many records blocks may be eight times as large; towards a million that fades away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def candidate_pairs(table: Table) -> tuple[Wide, Wide]:
     order = _name_order(table)
     keys = _person_keys(table) if table.kind == "person" else _organisation_keys(table)
     found = [np.empty(0, np.int64)]
-    wider = 1 + 4 * min(1.0, _SMALL / max(size, 1))
+    wider = 1 + 7 * min(1.0, _SMALL / max(size, 1))
     for key in keys:
         left, right = _pairs(key, order, int(key.most * wider))
         found.append(np.minimum(left, right) * size + np.maximum(left, right))
@@ -135,22 +135,22 @@ def _list_keys(table: Table) -> Iterator[Key]:
     owners = table.emails.owners()
     codes = table.emails.codes
     if len(codes):
-        yield _key((codes,), 30, 5, owners)
+        yield _key((codes,), 12, 3, owners)
         local = np.append(table.email_local, NONE)[codes]
         is_own = ~table.email_is_role[codes] & (
             np.fromiter(map(len, table.locals), np.int32, len(table.locals))[local] >= 5
         )
-        yield _key((np.where(is_own, local, NONE),), 12, 0, owners)
+        yield _key((np.where(is_own, local, NONE),), 6, 0, owners)
         start = np.append(_prefix(table.emails.values, 7), NONE)[codes]
-        yield _key((start,), 10, 0, owners)
+        yield _key((start,), 5, 0, owners)
     if len(table.phones.codes):
-        yield _key((table.phone_tail[table.phones.codes],), 30, 5, table.phones.owners())
+        yield _key((table.phone_tail[table.phones.codes],), 12, 3, table.phones.owners())
 
 
 def _address_keys(table: Table) -> Iterator[Key]:
     street = _of(_prefix(table.street.values, 4), table.street.codes)
-    yield _key((table.street.codes, table.house.codes), 20)
-    yield _key((table.postcode.codes, table.house.codes, street), 20, 2)
+    yield _key((table.street.codes, table.house.codes), 6)
+    yield _key((table.postcode.codes, table.house.codes, street), 12, 2)
 
 
 def _person_keys(table: Table) -> Iterator[Key]:
@@ -160,40 +160,40 @@ def _person_keys(table: Table) -> Iterator[Key]:
     both = _both(given, family)
     born, city, post = table.born.codes, table.city.codes, table.postcode.codes
     street, domain = table.street.codes, table.domains.codes
-    yield _key((both,), 10)
+    yield _key((both,), 6)
     for other in (born, city, post, domain, table.company.codes):
         if (other >= 0).any():
-            yield _key((both, other), 20, 2)
+            yield _key((both, other), 12, 2)
     # A name part alone with something else, in whichever field it stands.
     everybody = np.tile(np.arange(len(table)), 2)
     part = np.concatenate([given, family])
     for other in (born, post, street, city, domain):
         if (other >= 0).any():
-            yield _key((part, np.tile(other, 2)), 12, 0, everybody)
+            yield _key((part, np.tile(other, 2)), 5, 0, everybody)
     for other in (born, part):
         whose = everybody if len(other) > len(table) else None
-        yield _key((other,), 8, 0, whose)
+        yield _key((other,), 4, 0, whose)
     first = _of(_prefix(table.given.values, 3), table.given.codes)
     last = _of(_prefix(table.family.values, 3), table.family.codes)
-    yield _key((_both(first, last),), 8)
+    yield _key((_both(first, last),), 4)
     for column in table.attributes.values():
-        yield _key((column.codes,), 10)
+        yield _key((column.codes,), 4)
 
 
 def _organisation_keys(table: Table) -> Iterator[Key]:
     yield from _list_keys(table)
     yield from _address_keys(table)
-    yield _key((table.domains.codes,), 30, 5)
-    yield _key((table.company.codes,), 30, 5)
+    yield _key((table.domains.codes,), 12, 3)
+    yield _key((table.company.codes,), 12, 3)
     owners, word, number = _rare_words(table)
-    yield _key((word,), 12, 0, owners)
+    yield _key((word,), 5, 0, owners)
     for other in (table.postcode, table.city, table.street):
-        yield _key((word, other.codes[owners]), 20, 0, owners)
-    yield _key((table.house.codes, table.street.codes), 30, 3)
-    yield _key((table.house.codes[owners], word), 20, 0, owners)
+        yield _key((word, other.codes[owners]), 8, 0, owners)
+    yield _key((table.house.codes, table.street.codes), 12, 3)
+    yield _key((table.house.codes[owners], word), 8, 0, owners)
     del number
     for column in table.attributes.values():
-        yield _key((column.codes,), 10)
+        yield _key((column.codes,), 4)
 
 
 def _rare_words(table: Table, most: int = 3) -> tuple[Wide, Codes, Codes]:

@@ -7,20 +7,23 @@ score as a match, and neither these values nor the average of all scores between
 them, not both with each other. What people decided goes before: the same are joined first, the different never.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transforms.matching.grouping import consolidate, working_copy
 from transforms.matching.reasons import evidence_of
-from transforms.matching.records import Evidence
+from transforms.matching.records import DOUBTFUL_BITS, MATCH_BITS, Evidence
 from transforms.matching.scoring import Scorer
 from transforms.matching.similarity import Bits
 from transforms.matching.table import Flags, Table, Wide
 
 KEPT_BITS = -8.0
 """Pairs below are not looked at again: no further member could make a match of them."""
+
+HELD_BITS = 0.1
+"""By so much a pair that is held back stays below a match."""
 
 AGREED_BITS = 0.0
 """What the scores between members of two groups must reach on average."""
@@ -62,78 +65,95 @@ class Clusters:
     bits: Bits
 
 
-class Clustering:
-    """Joins records of one table."""
+def cluster(
+    table: Table,
+    scorer: Scorer,
+    pairs: tuple[Wide, Wide, Bits],
+    same: NDArray[np.int64],
+    different: NDArray[np.int64],
+) -> Clusters:
+    """Clusters of all records.
 
-    def __init__(self, table: Table, scorer: Scorer, match_bits: float) -> None:
-        """`match_bits`: the score from which two groups are one."""
+    Args:
+        table: the records.
+        scorer: what scores them.
+        pairs: candidate pairs, left < right, and their scores.
+        same: rows of pairs that people called one, shape (n, 2).
+        different: rows of pairs that people called two, shape (n, 2).
+    """
+    left, right, bits = pairs
+    is_moving = np.zeros(len(table), np.bool_)
+    strong = bits >= MATCH_BITS
+    for rows in (left[strong], right[strong], same.ravel()):
+        is_moving[rows] = True
+    kept = (bits >= KEPT_BITS) & (is_moving[left] | is_moving[right])
+    # Only records of these pairs can be joined or see a group grow; the rest stay as they are.
+    is_moving[left[kept]] = is_moving[right[kept]] = True
+    is_moving[different.ravel()] = True
+    rows = np.flatnonzero(is_moving)
+    place = np.full(len(table), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    work = _Clustering(table.taken(rows), scorer, place[different])
+    near, far, worth = work.run(place[left[kept]], place[right[kept]], bits[kept], place[same])
+    root = np.arange(len(table), dtype=np.int64)
+    root[rows] = rows[work.root]
+    joined = [replace(one, left=int(rows[one.left]), right=int(rows[one.right])) for one in work.joined]
+    still = ~kept & (bits >= DOUBTFUL_BITS)
+    return Clusters(
+        root,
+        joined,
+        np.concatenate([rows[near], left[still]]),
+        np.concatenate([rows[far], right[still]]),
+        np.concatenate([worth, bits[still]]),
+    )
+
+
+class _Clustering:
+    """Joins the records of one table."""
+
+    def __init__(self, table: Table, scorer: Scorer, different: NDArray[np.int64]) -> None:
         self._table = table
         self._grouped = working_copy(table)
         self._scorer = scorer
-        self._match_bits = match_bits
+        self._different = different
         self._size = len(table)
-        self._root = np.arange(self._size, dtype=np.int64)
+        self.root = np.arange(self._size, dtype=np.int64)
         self._members: dict[int, list[int]] = {}
         self.joined: list[Joined] = []
 
     def run(
-        self,
-        left: Wide,
-        right: Wide,
-        bits: Bits,
-        same: NDArray[np.int64],
-        different: NDArray[np.int64],
-    ) -> Clusters:
-        """Clusters of all records.
-
-        Args:
-            left: candidate pairs.
-            right: candidate pairs.
-            bits: their scores.
-            same: rows of pairs that people called one, shape (n, 2).
-            different: rows of pairs that people called two, shape (n, 2).
-        """
-        kept = bits >= KEPT_BITS
-        left, right, bits = left[kept], right[kept], bits[kept]
-        if self._join_decided(same, different):
-            left, right, bits = self._again(left, right, bits, np.unique(self._root[same.ravel()]))
+        self, left: Wide, right: Wide, bits: Bits, same: NDArray[np.int64]
+    ) -> tuple[Wide, Wide, Bits]:
+        """Joins all that is to be joined; gives the pairs of groups that stay open, and their scores."""
+        if self._join_decided(same):
+            left, right, bits = self._again(left, right, bits, np.unique(self.root[same.ravel()]))
         while len(bits):
-            refused = self._refused(left, right, different)
-            best = self._mutual(left, right, bits, ~refused)
+            best = self._mutual(left, right, bits)
             if not len(best):
                 break
             agreed = self._agree(left[best], right[best])
-            if not agreed.all():
-                bits = bits.copy()
-                # They stay a pair to look at, and may be joined when one of them has grown.
-                bits[best[~agreed]] = np.minimum(bits[best[~agreed]], self._match_bits - 0.1)
+            # The others stay a pair to look at, and may be joined when one of them has grown.
+            bits = bits.copy()
+            bits[best[~agreed]] = np.minimum(bits[best[~agreed]], MATCH_BITS - HELD_BITS)
             chosen = best[agreed]
-            self._join_chosen(left[chosen], right[chosen], bits[chosen])
             if len(chosen):
-                changed = np.unique(self._root[np.concatenate([left[chosen], right[chosen]])])
+                self._join_chosen(left[chosen], right[chosen], bits[chosen])
+                changed = np.unique(self.root[np.concatenate([left[chosen], right[chosen]])])
                 left, right, bits = self._again(left, right, bits, changed)
-        refused = self._refused(left, right, different)
-        return Clusters(self._root, self.joined, left[~refused], right[~refused], bits[~refused])
+        still = (bits >= DOUBTFUL_BITS) & ~self._refused(left, right)
+        return left[still], right[still], bits[still]
 
-    @property
-    def grouped(self) -> Table:
-        """The consolidated rows of all groups, at their roots."""
-        return self._grouped
-
-    def _join_decided(self, same: NDArray[np.int64], different: NDArray[np.int64]) -> bool:
+    def _join_decided(self, same: NDArray[np.int64]) -> bool:
         """Joins what people called one, unless that would join what they called two."""
         before = len(self.joined)
         for a, b in same.tolist():
-            one, other = sorted((int(self._root[a]), int(self._root[b])))
-            if not self._refused(
-                np.array([one]), np.array([other]), different
-            ).any() and self._join(a, b):
+            one, other = sorted((int(self.root[a]), int(self.root[b])))
+            refused = self._refused(np.array([one]), np.array([other])).any()
+            if not refused and self._join(a, b):
                 self.joined.append(Joined(one, other, np.inf, is_decided=True))
         return len(self.joined) > before
 
     def _join_chosen(self, left: Wide, right: Wide, bits: Bits) -> None:
-        if not len(left):
-            return
         told = evidence_of(
             self._grouped, left, right, self._scorer.said(left, right, self._grouped)
         )
@@ -143,24 +163,24 @@ class Clustering:
             self.joined.append(Joined(a, b, worth, evidence))
 
     def _join(self, a: int, b: int) -> bool:
-        one, other = sorted((int(self._root[a]), int(self._root[b])))
+        one, other = sorted((int(self.root[a]), int(self.root[b])))
         if one == other:
             return False
         moved = self._members.pop(other, [other])
         self._members.setdefault(one, [one]).extend(moved)
-        self._root[moved] = one
+        self.root[moved] = one
         return True
 
-    def _refused(self, left: Wide, right: Wide, different: NDArray[np.int64]) -> Flags:
+    def _refused(self, left: Wide, right: Wide) -> Flags:
         """Which pairs of groups have members that a person called two."""
-        if not len(different):
+        if not len(self._different):
             return np.zeros(len(left), np.bool_)
-        a, b = self._root[different[:, 0]], self._root[different[:, 1]]
+        a, b = self.root[self._different[:, 0]], self.root[self._different[:, 1]]
         return np.isin(left * self._size + right, np.minimum(a, b) * self._size + np.maximum(a, b))
 
-    def _mutual(self, left: Wide, right: Wide, bits: Bits, allowed: Flags) -> Wide:
+    def _mutual(self, left: Wide, right: Wide, bits: Bits) -> Wide:
         """Edges that are the best of both their ends and a match."""
-        at = np.flatnonzero(allowed & (bits >= self._match_bits))
+        at = np.flatnonzero((bits >= MATCH_BITS) & ~self._refused(left, right))
         order = at[np.lexsort((right[at], left[at], -bits[at]))]
         rank = np.arange(len(order))
         best = np.full(self._size, len(order), np.int64)
@@ -181,7 +201,7 @@ class Clustering:
                 ]
         if pairs:
             which, one, other = np.array(pairs, np.int64).T
-            scores = self._scorer.further(one, other)
+            scores = self._scorer.further(one, other, self._table)
             weight = np.minimum(scores.told / _TOLD, 1)
             bits = np.clip(scores.bits, -20, 20) * weight
             agreed = np.bincount(which, bits, len(left)) >= AGREED_BITS * np.bincount(
@@ -191,8 +211,8 @@ class Clustering:
 
     def _again(self, left: Wide, right: Wide, bits: Bits, changed: Wide) -> tuple[Wide, Wide, Bits]:
         """Edges between groups after some have grown, their scores computed anew where an end has."""
-        consolidate(self._table, self._grouped, self._root, changed)
-        a, b = self._root[left], self._root[right]
+        consolidate(self._table, self._grouped, self.root, changed)
+        a, b = self.root[left], self.root[right]
         low, high = np.minimum(a, b), np.maximum(a, b)
         order = np.lexsort((-bits, high, low))
         low, high, bits = low[order], high[order], bits[order]

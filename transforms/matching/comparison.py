@@ -22,7 +22,7 @@ from transforms.matching.similarity import (
     is_similar,
     likeness,
 )
-from transforms.matching.table import NONE, Codes, Column, Flags, Table, Wide
+from transforms.matching.table import NONE, Codes, Column, Flags, Table, Vocabulary, Wide
 from transforms.matching.values import has_nickname, is_nickname
 
 Small = NDArray[np.int8]
@@ -59,6 +59,11 @@ class Said:
         """Puts one outcome in place."""
         self.level[where] = level
         self.bits[where] = bits
+
+    def taken(self, where: Wide) -> "Said":
+        """The same of some of the pairs."""
+        others = None if self.others is None else self.others[where]
+        return Said(self.field, self.bits[where], self.level[where], others)
 
     def against(self, sharing: float, people: Bits | None = None) -> Bits:
         """Bits against people who belong together.
@@ -113,7 +118,7 @@ class NameParts:
         self._count = np.maximum(table.given.counts, table.family.counts) / (size + 5_000)
         self._share_any = np.maximum(self._share_given, self._share_family)
         self._sorted = ["".join(sorted(value)) for value in self._values]
-        self._first = np.array([ord(value[0]) for value in self._values], np.int32)
+        self._first = np.array([*(ord(value[0]) for value in self._values), 0], np.int32)
         self._has_blank = has_blank(self._values)
         self._has_nickname = np.array([has_nickname(value) for value in self._values], np.bool_)
 
@@ -127,6 +132,8 @@ class NameParts:
             ((given.level != EXACT) | (family.level != EXACT))
             & ((left[0] >= 0) | (left[1] >= 0))
             & ((right[0] >= 0) | (right[1] >= 0))
+            # Where no part of one starts like the other part of the other, nothing was swapped.
+            & (self._starts_like(left[0], right[1]) | self._starts_like(left[1], right[0]))
         )
         at = np.flatnonzero(doubt)
         first = self._part("given name", left[0][at], right[1][at], self._share_any)
@@ -139,6 +146,9 @@ class NameParts:
             said.level[chosen] = other.level[better]
             said.bits[chosen] = other.bits[better] + swap / 2
         return given, family
+
+    def _starts_like(self, x: Codes, y: Codes) -> Flags:
+        return (x >= 0) & (y >= 0) & (self._first[x] == self._first[y])
 
     def _part(self, field: str, x: Codes, y: Codes, share: NDArray[np.float64]) -> Said:
         """One part of the name."""
@@ -262,11 +272,19 @@ class Emails:
         count = np.bincount(table.email_local, lists.counts, len(table.locals))
         self._share_local = (count + 1) / (size + 20_000)
         self._flat = [value.replace("@", "").replace(".", "") for value in lists.values]
-        self._domains = [value.rpartition("@")[2] if "@" in value else "" for value in lists.values]
-        known: dict[str, int] = {}
-        digits = ("".join(filter(str.isdigit, local)) for local in table.locals)
+        self._length = np.fromiter(map(len, self._flat), np.int32, len(self._flat))
+        self._local_length = np.fromiter(map(len, table.locals), np.int32, len(table.locals))
+        domains, digits = Vocabulary(), Vocabulary()
+        self._domain = np.fromiter(
+            (domains.code_of(value.rpartition("@")[2]) for value in lists.values),
+            np.int32,
+            len(lists.values),
+        )
+        self._domain_texts = domains.values
         self._digits = np.fromiter(
-            (known.setdefault(text, len(known)) for text in digits), np.int32, len(table.locals)
+            (digits.code_of("".join(filter(str.isdigit, local))) for local in table.locals),
+            np.int32,
+            len(table.locals),
         )
 
     def compare(self, table: Table, a: Wide, b: Wide, sharers: NDArray[np.float64]) -> Said:
@@ -282,65 +300,72 @@ class Emails:
         same = np.flatnonzero(x == y)
         one.set(same, EXACT, _log2(0.65 / ((others[same] + 0.02) / self._size)))
         at = np.flatnonzero(x != y)
-        p, q = x[at], y[at]
-        lp, lq = table.email_local[p], table.email_local[q]
-        local = likeness(texts(table.locals, lp), texts(table.locals, lq))
-        flat = likeness(texts(self._flat, p), texts(self._flat, q))
-        digits = self._digits[lp] == self._digits[lq]
-        domains = edits(texts(self._domains, p), texts(self._domains, q))
-        own = ~role[at]
-        share = np.maximum(self._share_local[lp], self._share_local[lq])
-        told = slots(len(at))
-
-        def put(
-            where: Flags, level: int, rate: float, strangers: NDArray[np.float64] | float
-        ) -> None:
-            where = where & ~told
-            bits = _log2(rate / np.broadcast_to(strangers, where.shape)[where])
-            most = np.where(named[where], 4.0 if level == CLOSE else 1.0, 99.0)
-            one.set(at[where], level, np.minimum(bits, most))
-            told[where] = True
-
-        messy = own & digits & (flat.edits * 4 <= flat.longer) & (local.edits * 2 <= local.longer)
-        messy &= (flat.shorter >= 10) & ((domains > 0) | (local.edits * 4 <= local.longer))
-        slip = own & digits & (flat.edits <= 2) & (flat.shorter >= 10) & (local.edits <= 2)
-        like_local = own & (local.edits == 0) & (local.shorter >= 4)
-        # A local part made of the name says little beyond the name.
-        named = slots(len(at))
-        asked = np.flatnonzero(messy | slip | like_local)
-        rows = pair[at[asked]]
-        named[asked] = self._is_made_of_name(table, a[rows], b[rows], lp[asked], lq[asked])
-        put(slip & (local.edits == 0) & (domains <= 2), CLOSE, 0.05, share * 1e-2 + 1e-6)
-        put(slip & (((local.edits == 1) & (local.shorter >= 4)) | (domains > 2)), CLOSE, 0.06, 3e-6)
-        put(like_local, LIKE, 0.07, share + 1e-5)
-        put(messy, LIKE, 0.03, 2e-5)
-        put((domains == 0) & (flat.longer > 0), DIFFERENT, 0.08, 0.99)
-        put(~told, DIFFERENT, 0.2, 0.99)
+        is_colleague = self._domain[x[at]] == self._domain[y[at]]
+        # One of a company seldom has two addresses there.
+        one.set(at, DIFFERENT, np.where(is_colleague, np.log2(0.08 / 0.99), np.log2(0.2 / 0.99)))
+        at = at[~role[at]]
+        self._alike(table, one, at, (x[at], y[at]), (a[pair[at]], b[pair[at]]))
         best = _best(said, pair, one)
         said.others[pair[best]] = others[best]
         return said
 
-    def _is_made_of_name(self, table: Table, a: Wide, b: Wide, lp: Codes, lq: Codes) -> Flags:
-        """Whether the local parts contain a name of either record."""
-        values, texts_of = table.given.values, table.locals
-        found = slots(len(lp))
-        rows = zip(
-            *(
-                codes[side].tolist()
-                for side in (a, b)
-                for codes in (table.given.codes, table.family.codes)
-            ),
-            lp.tolist(),
-            lq.tolist(),
-            strict=True,
+    def _alike(
+        self, table: Table, one: Said, at: Wide, codes: tuple[Wide, Wide], rows: tuple[Wide, Wide]
+    ) -> None:
+        """Puts in place the addresses that are not the same, but like each other."""
+        p, q = codes
+        flat = edits(texts(self._flat, p), texts(self._flat, q))
+        shorter, longer = np.minimum(*(self._length[c] for c in codes)), np.maximum(*(self._length[c] for c in codes))
+        lp, lq = table.email_local[p], table.email_local[q]
+        kept = np.flatnonzero((lp == lq) | ((flat * 4 <= longer) & (shorter >= 10)))
+        at, p, q, lp, lq = at[kept], p[kept], q[kept], lp[kept], lq[kept]
+        flat, shorter = flat[kept], shorter[kept]
+        local = edits(texts(table.locals, lp), texts(table.locals, lq))
+        local_shorter, local_longer = (
+            pick(self._local_length[lp], self._local_length[lq]) for pick in (np.minimum, np.maximum)
         )
-        for at, (*names, one, other) in enumerate(rows):
-            left, right = texts_of[one], texts_of[other]
+        domain = edits(*(self._domains_of(c) for c in (p, q)))
+        share = np.maximum(self._share_local[lp], self._share_local[lq])
+        digits = self._digits[lp] == self._digits[lq]
+        is_long = shorter >= 10
+        slip = digits & (flat <= 2) & is_long & (local <= 2)
+        messy = digits & is_long & (local * 2 <= local_longer)
+        messy &= (domain > 0) | (local * 4 <= local_longer)
+        named = self._is_made_of_name(table, rows[0][kept], rows[1][kept], lp, lq)
+        outcomes = (
+            (slip & (local == 0) & (domain <= 2), CLOSE, 0.05, share * 1e-2 + 1e-6, 4.0),
+            (slip & (local == 1) & (local_shorter >= 4), CLOSE, 0.06, 3e-6, 4.0),
+            (slip & (domain > 2), CLOSE, 0.06, 3e-6, 4.0),
+            ((local == 0) & (local_shorter >= 4), LIKE, 0.07, share + 1e-5, 1.0),
+            (messy, LIKE, 0.03, 2e-5, 1.0),
+        )
+        told = slots(len(at))
+        for where, level, rate, strangers, most in outcomes:
+            chosen = where & ~told
+            bits = _log2(rate / np.broadcast_to(strangers, where.shape))
+            # A local part made of the name says little beyond the name.
+            one.set(at[chosen], level, np.where(named, np.minimum(bits, most), bits)[chosen])
+            told |= chosen
+
+    def _domains_of(self, codes: Wide) -> list[str]:
+        """Domains as texts; empty where there is none."""
+        values = self._domain_texts
+        return [values[at] if at >= 0 else "" for at in self._domain[codes].tolist()]
+
+    def _is_made_of_name(self, table: Table, a: Wide, b: Wide, lp: Codes, lq: Codes) -> Flags:
+        """Whether a local part of two contains a name of either record."""
+        values, locals_ = table.given.values, table.locals
+        names = [
+            codes[side].tolist()
+            for side in (a, b)
+            for codes in (table.given.codes, table.family.codes)
+        ]
+        found = slots(len(lp))
+        for at, (one, other) in enumerate(zip(lp.tolist(), lq.tolist(), strict=True)):
+            both = f"{locals_[one]} {locals_[other]}"
             found[at] = any(
-                code >= 0
-                and len(values[code]) >= 3
-                and (values[code] in left or values[code] in right)
-                for code in names
+                codes[at] >= 0 and len(values[codes[at]]) >= 3 and values[codes[at]] in both
+                for codes in names
             )
         return found
 
@@ -455,7 +480,6 @@ class Streets:
         # The last entry is that of a missing number.
         self._share_house = np.append(shares(table.house, 1 / 200, size), 1.0)
         self._moved, self._other_house = moved, other_house
-        self._others = _same_address(table)
         self._lines = Words("", table.second, size, prior=1 / 3_000, same=(0.7, 0.1, 0.2))
 
     def compare(self, table: Table, a: Wide, b: Wide) -> Said:
@@ -466,7 +490,7 @@ class Streets:
         left, right = table.street.codes[a], table.street.codes[b]
         house = (table.house.codes[a], table.house.codes[b])
         self._streets(said, left, right, house)
-        said.others = np.where(said.level == EXACT, np.maximum(self._others[a], self._others[b]), 0)
+        said.others = np.where(said.level == EXACT, np.maximum(table.address_others[a], table.address_others[b]), 0)
         if not self._has_second:
             return said
         other_left, other_right = table.second.codes[a], table.second.codes[b]
@@ -520,11 +544,3 @@ class Streets:
             chosen = where & ~told
             said.set(at[chosen], level, _log2(rate / strangers[chosen]))
             told |= chosen
-
-
-def _same_address(table: Table) -> Bits:
-    """For each record how many further ones than two have its street and house number."""
-    width = len(table.house.values) + 1
-    where = table.street.codes.astype(np.int64) * width + table.house.codes
-    _, place, counts = np.unique(where, return_inverse=True, return_counts=True)
-    return np.maximum(counts[place] - 2, 0).astype(np.float32)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from transforms.matching.table import NONE, Column, Lists, Table, Wide
+from transforms.matching.table import NONE, SINGLE, Column, Lists, Table, Wide
 
-_SINGLE = ("company", "street", "second", "house", "city", "postcode", "region")
+_VOTED = tuple(name for name in SINGLE if name not in ("given", "family"))
 
 
 def working_copy(table: Table) -> Table:
@@ -23,12 +23,24 @@ def working_copy(table: Table) -> Table:
         table,
         **{
             name: copied(getattr(table, name))
-            for name in ("given", "family", *_SINGLE, "domains", "born")
+            for name in SINGLE
         },
         emails=replace(table.emails),
         phones=replace(table.phones),
         attributes={name: copied(column) for name, column in table.attributes.items()},
     )
+
+
+def grouped_rows(table: Table, root: Wide, roots: Wide) -> Table:
+    """A table whose rows `roots` hold their groups' values; single records stay as they are."""
+    sizes = np.bincount(root, minlength=len(root))
+    changed = np.unique(roots)
+    changed = changed[sizes[changed] > 1]
+    if not len(changed):
+        return table
+    target = working_copy(table)
+    consolidate(table, target, root, changed)
+    return target
 
 
 def consolidate(source: Table, target: Table, root: Wide, changed: Wide) -> None:
@@ -43,7 +55,7 @@ def consolidate(source: Table, target: Table, root: Wide, changed: Wide) -> None
     is_changed = np.zeros(len(root), np.bool_)
     is_changed[changed] = True
     members = np.flatnonzero(is_changed[root])
-    for name in (*_SINGLE, "domains", "born"):
+    for name in _VOTED:
         _most_frequent(getattr(source, name), getattr(target, name), root, members)
     _best_name(source, target, root, members)
     for name, column in source.attributes.items():

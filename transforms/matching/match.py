@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.matching.blocking import candidate_pairs
-from transforms.matching.clustering import Clustering, Joined
+from transforms.matching.clustering import HELD_BITS, Clusters, Joined, cluster
+from transforms.matching.grouping import grouped_rows
 from transforms.matching.reasons import evidence_of
 from transforms.matching.records import (
-    DOUBTFUL_BITS,
     MATCH_BITS,
     Kind,
     Matching,
@@ -48,21 +48,17 @@ def match(
     table = table_of(records, kind)
     left, right = candidate_pairs(table)
     scorer = Scorer(table)
-    bits = scorer.score(left, right).bits
-    clustering = Clustering(table, scorer, MATCH_BITS)
-    result = clustering.run(
-        left, right, bits, _rows(table, decisions, "same"), _rows(table, decisions, "different")
+    result = cluster(
+        table,
+        scorer,
+        (left, right, scorer.score(left, right)),
+        _rows(table, decisions, "same"),
+        _rows(table, decisions, "different"),
     )
-    doubtful = np.flatnonzero(result.bits >= DOUBTFUL_BITS)
-    order = doubtful[
-        np.lexsort((result.right[doubtful], result.left[doubtful], -result.bits[doubtful]))
-    ]
     return Matching(
         _clusters(table, result.root),
         [_merge(table, joined) for joined in result.joined],
-        _doubtful(
-            scorer, clustering.grouped, result.left[order], result.right[order], result.bits[order]
-        ),
+        _doubtful(table, scorer, result),
     )
 
 
@@ -99,24 +95,22 @@ def _merge(table: Table, joined: Joined) -> ScoredPair:
     return ScoredPair(left, right, round(joined.bits, 1), joined.evidence)
 
 
-def _doubtful(
-    scorer: Scorer,
-    grouped: Table,
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    bits: NDArray[np.float32],
-) -> list[ScoredPair]:
-    if not len(left):
+def _doubtful(table: Table, scorer: Scorer, result: Clusters) -> list[ScoredPair]:
+    """The pairs that stayed open, best first, by the consolidated values of their clusters."""
+    if not len(result.bits):
         return []
+    order = np.lexsort((result.right, result.left, -result.bits))
+    left, right, bits = result.left[order], result.right[order], result.bits[order]
+    grouped = grouped_rows(table, result.root, np.concatenate([left, right]))
     evidence = evidence_of(grouped, left, right, scorer.said(left, right, grouped))
-    scores = scorer.further(left, right, grouped)
+    beyond = scorer.further(left, right, grouped).is_beyond_names
     notes = np.where(
-        ~scores.is_beyond_names & (grouped.kind == "person"),
+        ~beyond & (table.kind == "person"),
         NAME_ALONE,
-        np.where(bits >= MATCH_BITS - 0.11, MEMBERS_DISAGREE, ""),
+        np.where(bits >= MATCH_BITS - 2 * HELD_BITS, MEMBERS_DISAGREE, ""),
     )
     return [
-        ScoredPair(grouped.keys[a], grouped.keys[b], round(worth, 1), told, note)
+        ScoredPair(table.keys[a], table.keys[b], round(worth, 1), told, note)
         for a, b, worth, told, note in zip(
             left.tolist(), right.tolist(), bits.tolist(), evidence, notes.tolist(), strict=True
         )

@@ -39,6 +39,15 @@ from transforms.matching.weights import (
 CHUNK = 400_000
 """Pairs compared at once: what bounds the memory."""
 
+CONFLICT_BITS = -2.0
+"""Below, what names, dates and places say makes two people of a pair."""
+
+FAMILY_BITS = 4.0
+"""By so much surer must it be that two are only of one household: a single other given name may be damaged."""
+
+NOT_COMPARED = -99.0
+"""Score of pairs that were left out at first sight."""
+
 FEWEST = 2_000
 """Small tables count as if they had so many records: a coincidence there is not rarer than in the world."""
 
@@ -61,6 +70,11 @@ class _Sums:
     told: Bits
     beyond: Flags
     names: Bits
+
+    @property
+    def apart(self) -> Bits:
+        """How sure it is that the pair is one, by these fields, whether strangers or of one household or chain."""
+        return np.minimum(self.random, self.related[0] + FAMILY_BITS)
 
 
 class Scorer:
@@ -99,26 +113,42 @@ class Scorer:
         self._email_sharers = np.zeros(len(table.emails.values))
         self._phone_sharers = np.zeros(len(table.phones.values))
 
-    def score(self, a: Wide, b: Wide) -> Scores:
+    def score(self, a: Wide, b: Wide) -> Bits:
         """The score of each candidate pair, computed in pieces.
 
         First all fields but addresses and numbers; where these tell two people apart, an address that both have is a
         shared one, and counts less in every pair.
         """
         pieces = [slice(at, at + CHUNK) for at in range(0, len(a), CHUNK)]
-        sums = [self._steady_sums(self._table, a[piece], b[piece]) for piece in pieces]
-        conflict = np.concatenate([np.zeros(0, np.bool_), *(one.random < -2 for one in sums)])
+        kept = np.concatenate([np.zeros(0, np.bool_), *(self._may_be_one(a[p], b[p]) for p in pieces)])
+        conflict = ~kept
+        rows = np.flatnonzero(kept)
+        chunks = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
+        sums = [self._steady_sums(self._table, a[at], b[at]) for at in chunks]
+        for at, one in zip(chunks, sums, strict=True):
+            conflict[at] = one.apart < CONFLICT_BITS
         self._email_sharers = _sharers(self._table.emails, a, b, conflict)
         self._phone_sharers = _sharers(self._table.phones, a, b, conflict)
-        scores = [
-            self._together(one, self._table, a[piece], b[piece])
-            for one, piece in zip(sums, pieces, strict=True)
-        ]
-        return Scores(
-            np.concatenate([np.zeros(0, np.float32), *(one.bits for one in scores)]),
-            np.concatenate([np.zeros(0, np.float32), *(one.told for one in scores)]),
-            np.concatenate([np.zeros(0, np.bool_), *(one.is_beyond_names for one in scores)]),
-        )
+        bits = np.full(len(a), NOT_COMPARED, np.float32)
+        for at, one in zip(chunks, sums, strict=True):
+            bits[at] = self._together(one, self._table, a[at], b[at]).bits
+        return bits
+
+    def _may_be_one(self, a: Wide, b: Wide) -> Flags:
+        """Leaves out people whose names conflict so that neither address nor number could make up for it.
+
+        Against people of one household only dates of birth, an address of their own or further attributes could.
+        """
+        table = self._table
+        if not self._is_person or table.attributes:
+            return np.ones(len(a), np.bool_)
+        names = np.sum([said.against(HOUSEHOLD[said.field]) for said in self._name.compare(table, a, b)], axis=0)
+        born = (table.born.codes[a] >= 0) & (table.born.codes[b] >= 0)
+        kept = (names > CONFLICT_BITS - 1) | born
+        asked = np.flatnonzero(~kept)
+        pair, x, y = crossed(table.emails, a[asked], b[asked])
+        kept[asked[pair[x == y]]] = True
+        return kept
 
     def further(self, a: Wide, b: Wide, table: Table | None = None) -> Scores:
         """The score of any other pairs, with what the candidates told of shared addresses.

@@ -6,7 +6,7 @@ Belongs here: reading records into columns, how frequent each value is. Does not
 
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,13 @@ Flags = NDArray[np.bool_]
 
 NONE = -1
 """Code of a missing value."""
+
+
+SINGLE = (
+    *("given", "family", "company", "domains", "street", "second", "house"),
+    *("city", "postcode", "region", "born"),
+)
+"""The fields of a table that hold one value for each record."""
 
 
 class Vocabulary:
@@ -135,6 +142,8 @@ class Table:
     second: Column
     """Second lines of addresses; shares its values with `street`."""
     house: Column
+    address_others: NDArray[np.float32]
+    """For each record how many further ones than two have its street and house number."""
     city: Column
     postcode: Column
     region: Column
@@ -144,6 +153,17 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def taken(self, rows: Wide) -> "Table":
+        """Some of the records, in this order; values and their frequencies stay those of all."""
+        return replace(
+            self,
+            keys=[self.keys[row] for row in rows.tolist()],
+            **{name: _taken(getattr(self, name), rows) for name in SINGLE},
+            **{name: _some_lists(getattr(self, name), rows) for name in ("emails", "phones")},
+            address_others=self.address_others[rows],
+            attributes={name: _taken(column, rows) for name, column in self.attributes.items()},
+        )
 
 
 def table_of(records: Iterable[MatchRecord], kind: Kind) -> Table:
@@ -256,6 +276,7 @@ class _Reader:
         streets, seconds = (
             Column(both, codes, _counts(codes, len(both))) for codes in (street, second)
         )
+        house = _column(self._houses, single.pop("house"))
         company = _column(self._companies, single.pop("company"))
         emails = self._lists("emails", self._emails, rank)
         phones = self._lists("phones", self._phones, rank)
@@ -288,7 +309,8 @@ class _Reader:
             np.fromiter((int(value[-7:]) for value in phones.values), np.int64, len(phones.values)),
             streets,
             seconds,
-            _column(self._houses, single.pop("house")),
+            house,
+            _address_others(streets, house),
             *(_column(self._places[name], single.pop(name)) for name in self._places),
             born,
             np.fromiter((int(value) for value in born.values), np.int32, len(born.values)),
@@ -325,6 +347,23 @@ class _Reader:
             whole[rank[_array(owners)]] = _array(codes)
             columns[name] = _column(vocabulary, whole)
         return columns
+
+
+def _taken(column: Column, rows: Wide) -> Column:
+    return replace(column, codes=column.codes[rows])
+
+
+def _some_lists(lists: Lists, rows: Wide) -> Lists:
+    sizes = np.diff(lists.start)[rows]
+    start = np.append(0, np.cumsum(sizes))
+    at = np.arange(start[-1]) + np.repeat(lists.start[rows] - start[:-1], sizes)
+    return replace(lists, codes=lists.codes[at], start=start)
+
+
+def _address_others(street: Column, house: Column) -> NDArray[np.float32]:
+    where = street.codes.astype(np.int64) * (len(house.values) + 1) + house.codes
+    _, place, counts = np.unique(where, return_inverse=True, return_counts=True)
+    return np.maximum(counts[place] - 2, 0).astype(np.float32)
 
 
 def _array(values: "array[int]") -> Codes:
