@@ -109,5 +109,6 @@ def _import(
         typer.echo(done.text, nl=False)
     else:
         terminal.say(
-            f"{path}: {done.policies} policies, {done.calendars} calendars. Read it, edit it, then name it under sla:"
+            f"{path}: policies: {done.policies}, calendars: {done.calendars}. Read it, edit it, then name it, for "
+            f"instance sla: [{path.name}, standard.yaml]; deskbridge check reads it"
         )

@@ -84,6 +84,7 @@ def import_rules(
             "tickets that no policy fits have no promise in the helpdesk; here the client's last policy must take "
             "every ticket: name one without conditions behind it, e.g. sla: [this file, standard.yaml]",
         )
+        text = draft_text(draft)
     return ImportedRules(
         text, source.id, len(draft.calendars), len(policies), tuple(draft.findings)
     )

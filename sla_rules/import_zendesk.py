@@ -125,7 +125,7 @@ def draft_of(rules: ZendeskRules, account: str, source_key: str | None = None) -
         _policy(draft, policy, usual, rules.organisations, source_key)
     for policy in rules.group_policies:
         title = f"group SLA policy {_title(policy)}"
-        text = "group ownership time has no like here, a group's promise to another is not measured"
+        text = "group ownership time has no counterpart here, a group's promise to another is not measured"
         draft.find(title, text)
         draft.left_out.append(f"{title}: {text}. {_filter_shown(policy)} {_targets_shown(policy)}")
     return draft
@@ -254,7 +254,9 @@ def _cells(
             draft.find(
                 place,
                 f"the target {told} of priority {word} was left out: "
-                + ("this metric has no like here" if metric is None else "it cannot be read"),
+                + (
+                    "this metric has no counterpart here" if metric is None else "it cannot be read"
+                ),
             )
             continue
         calendar = usual if target.get("business_hours") else ALWAYS

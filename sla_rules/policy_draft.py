@@ -140,7 +140,10 @@ def draft_text(draft: Draft) -> str:
     for policy in draft.policies:
         lines += [*(f"  {line}" for line in _policy(policy)), ""]
     if draft.left_out:
-        lines += _comment(["Not carried over:", *draft.left_out])
+        lines += [*_comment(["Not carried over:", *draft.left_out]), ""]
+    if draft.findings:
+        told = (f"- {one.place}: {one.detail}" for one in draft.findings)
+        lines += _comment(["Said when it was taken over:", *told])
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

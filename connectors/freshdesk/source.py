@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.contract import CheckResult, Cursor, Hints, Listed, Page
-from connectors.errors import ConfigurationError, ConnectorError
+from connectors.errors import AuthError, ConfigurationError, ConnectorError, NotFoundError
 from connectors.freshdesk import articles
 from connectors.freshdesk.api import CALLS_AT_ONCE, FreshdeskApi
 from connectors.freshdesk.files import Files
@@ -149,12 +149,32 @@ class FreshdeskSource:
         return self._files.read(ticket_remote_id, remote_url)
 
     def check(self) -> CheckResult:
-        """Asks for one ticket."""
+        """Asks for one ticket, and whose key it is: an agent with less than global access is shown fewer tickets.
+
+        Source: Freshdesk API v2 reference, "View the currently authenticated agent" (`ticket_scope`).
+        """
+        name = self.session.label
         try:
             self._api.list_page("tickets", {"per_page": 1})
+            try:
+                agent = self.session.get_json("api/v2/agents/me")
+            except (AuthError, NotFoundError):
+                # Not every role may see agents; the tickets came.
+                agent = None
         except ConnectorError as error:
-            return CheckResult(self.session.label, False, str(error))
-        return CheckResult(self.session.label, True, "the key reads tickets")
+            return CheckResult(name, False, str(error))
+        if not isinstance(agent, dict):
+            return CheckResult(name, True, "the key reads tickets")
+        contact = agent.get("contact")
+        who = (contact.get("name") if isinstance(contact, dict) else None) or "an agent"
+        scope = _NARROW_SCOPES.get(str(agent.get("ticket_scope")))
+        if scope is not None:
+            detail = (
+                f"the key of {who} has {scope} access: tickets outside of it would be missing. Give the agent global "
+                "access in Freshdesk (Admin › Agents › Scope), or take another agent's key"
+            )
+            return CheckResult(name, False, detail)
+        return CheckResult(name, True, f"the key of {who} reads tickets")
 
     def close(self) -> None:
         """Ends the workers and closes the session's connections."""
@@ -164,6 +184,10 @@ class FreshdeskSource:
     def _only_tickets(self, stream: str) -> None:
         if stream != "tickets":
             raise ValueError(f"only tickets can be listed whole or by id, not {stream!r}")
+
+
+_NARROW_SCOPES = {"2": "group", "3": "restricted"}
+"""`ticket_scope` of agents who do not see all tickets; 1 is global access."""
 
 
 def _address(domain: str | None) -> str:

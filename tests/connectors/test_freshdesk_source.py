@@ -750,10 +750,27 @@ def test_page_of_a_proxy_is_no_list() -> None:
             list(source.pull("agents", None))
 
 
-def test_check_works_and_is_one_call() -> None:
-    with account(tickets=spread(3)) as (standin, source):
+AGENTS = [{"id": 21, "ticket_scope": 1, "contact": {"name": "Boris"}}]
+
+
+def test_check_works_and_names_the_agent() -> None:
+    with account(tickets=spread(3), agents=AGENTS) as (standin, source):
         assert source.check().works
-        assert sum(standin.calls.values()) == 1
+        assert "Boris" in source.check().detail
+        standin.faults.add("me", "status", status=403)
+        assert source.check().works, "a key that may not see agents may see tickets"
+        assert sum(standin.calls.values()) == 6
+
+
+@pytest.mark.parametrize(("scope", "word"), [(1, None), (2, "group"), (3, "restricted")])
+def test_check_when_the_agent_sees_some_tickets_only_then_says_so(
+    scope: int, word: str | None
+) -> None:
+    agent = {**AGENTS[0], "ticket_scope": scope}
+    with account(tickets=spread(3), agents=[agent]) as (_, source):
+        result = source.check()
+        assert result.works is (word is None)
+        assert word is None or f"has {word} access" in result.detail
 
 
 @pytest.mark.parametrize(

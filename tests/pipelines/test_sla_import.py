@@ -108,7 +108,8 @@ def test_policies_and_schedules_become_a_file_that_the_client_can_use(
     desk = folder(tmp_path, zendesk)
     ran = desk.run("sla", "import", "zendesk")
     assert ran.code == 0, ran.err
-    assert "2 policies, 1 calendars" in ran.out
+    assert "policies: 2, calendars: 1" in ran.out
+    assert "sla: [sla-desk.yaml, standard.yaml]" in ran.out
     assert desk.new_files() == {"sla-desk.yaml"}
     text = (tmp_path / "sla-desk.yaml").read_text()
     customer, everybody = load_policies(text, "sla-desk.yaml")
@@ -302,4 +303,6 @@ clients:
     assert acme.match.organisations == ("Acme",)
     assert everybody.match.is_empty
     assert everybody.matrix["low"]["resolution"].target_seconds == 14_400
-    assert "does not tell holidays" in ran.err
+    for said in ("does not tell holidays", "in which statuses a timer stands still"):
+        assert said in ran.err
+        assert said in " ".join((tmp_path / "sla-fresh.yaml").read_text().replace("#", "").split())
