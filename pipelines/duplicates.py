@@ -3,17 +3,23 @@
 Belongs here: which tickets are compared. Does not belong here: comparing (`transforms.duplicates`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from connectors.warehouse import duplicates, history
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
-from transforms.duplicates import TicketText, find_duplicates
+from transforms.duplicates import FORWARDED_WITHIN, TicketText, find_duplicates
+from transforms.mail_addresses import mailbox_of
+from transforms.quote_headers import forwarded_original
 
 REQUESTERS_AT_ONCE = 250
 """People whose tickets are read and compared together: bounds memory."""
+
+Variants = dict[str, set[str]]
+"""Mailbox → contacts whose address is another way to write it."""
 
 
 def link_duplicates(engine: Engine, client_key: str) -> int:
@@ -27,31 +33,70 @@ def link_duplicates(engine: Engine, client_key: str) -> int:
         if revision <= after:
             return 0
         requesters = duplicates.new_requesters(connection, client_key, after)
+        variants: Variants = {}
+        for contact_key, address in duplicates.address_variants(connection, client_key):
+            variants.setdefault(mailbox_of(address), set()).add(contact_key)
     changed = 0
     for some in chunks(requesters, REQUESTERS_AT_ONCE):
-        changed += _link_those_of(engine, client_key, after, some)
+        changed += _link_those_of(engine, client_key, after, some, variants)
     with writing(engine) as connection:
         duplicates.mark_compared(connection, client_key, revision)
     return changed
 
 
 def _link_those_of(
-    engine: Engine, client_key: str, after: int, requesters: Sequence[str | None]
+    engine: Engine,
+    client_key: str,
+    after: int,
+    requesters: Sequence[str | None],
+    variants: Variants,
 ) -> int:
     with reading(engine) as connection:
-        new = duplicates.new_tickets(connection, client_key, after, requesters)
-        keys = {row["ticket_key"] for row in new}
+        new = [
+            TicketText(**row)
+            for row in duplicates.new_tickets(connection, client_key, after, requesters)
+        ]
+        keys = {one.ticket_key for one in new}
         others = duplicates.candidates(
             connection,
             client_key,
-            {row["requester_key"] for row in new if row["requester_key"]},
-            {row["message_id"] for row in new if row["message_id"]},
+            _people(connection, client_key, new, variants),
+            {one.message_id for one in new if one.message_id}.union(
+                *(one.later_message_ids for one in new)
+            ),
+            _span(new),
             keys,
         )
         known = duplicates.known_duplicates(connection, client_key)
-    found = find_duplicates(
-        [TicketText(**row) for row in new], [TicketText(**row) for row in others], known
-    )
+    found = find_duplicates(new, [TicketText(**row) for row in others], known)
     links = {one.ticket_key: (one.duplicate_of_key, one.reason) for one in found}
     with writing(engine) as connection:
         return duplicates.write_duplicates(connection, client_key, sorted(keys), links)
+
+
+def _people(
+    connection: Connection, client_key: str, tickets: Iterable[TicketText], variants: Variants
+) -> set[str]:
+    """Who asked for the tickets, by every contact that has the same mailbox; whom forwards name, too."""
+    keys: set[str] = set()
+    addresses: set[str] = set()
+    for one in tickets:
+        if one.requester_key:
+            keys.add(one.requester_key)
+        if one.requester_address:
+            addresses.add(one.requester_address)
+        original = forwarded_original(one.text, one.subject)
+        if original is not None and original.sender is not None:
+            addresses.add(original.sender.address)
+    mailboxes = {mailbox_of(address) for address in addresses}
+    for mailbox in mailboxes:
+        keys |= variants.get(mailbox, set())
+    return keys | duplicates.contacts_of_addresses(connection, client_key, addresses | mailboxes)
+
+
+def _span(tickets: Sequence[TicketText]) -> tuple[datetime, datetime] | None:
+    """The time in which a forward of one of the tickets could have been opened, or the original of one."""
+    if not tickets:
+        return None
+    opened = [one.created_at for one in tickets]
+    return min(opened) - FORWARDED_WITHIN, max(opened) + FORWARDED_WITHIN

@@ -5,6 +5,10 @@ source itself made, reading tickets or writing links.
 
 A duplicate points to its primary, the older ticket. A primary is never itself a duplicate, so there are no
 chains and no cycles; nothing is ever linked across clients.
+
+Who asked is known by our key, by the mailbox of an address (`+tag` and Gmail's dots left out), and, where somebody
+forwarded a customer's mail, by the address that the forward names. Words are compared without what stands around
+them in one copy and not in the other: reply and forward headers, quotes, signatures, punctuation.
 """
 
 import re
@@ -12,7 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
+
+from transforms.mail_addresses import mailbox_of, normalise_address
+from transforms.quote_headers import QuoteHeader, forwarded_original, quote_headers
+from transforms.text import base_subject
+from transforms.text_words import FUNCTION_WORDS
 
 ACROSS_SOURCES = timedelta(minutes=60)
 """How far apart two tickets of different sources may be opened and still be one request."""
@@ -38,14 +47,52 @@ MOST_COMPARED = 200
 """Earlier tickets of one requester that a ticket is compared with, newest first: a monitoring system may open
 thousands within the hour."""
 
-_REPLY_MARKS = re.compile(r"^(?:\s*(?:re|aw|fwd?|wg|sv|ynt|ilt|tr|antw)\s*(?:\[\d+\])?\s*:)+", re.I)
-_BLANKS = re.compile(r"\s+")
+FORWARDED_WITHIN = timedelta(hours=24)
+"""How far apart a customer's ticket and a forward that names the customer may be opened."""
+
+CONTAINED = 97.0
+"""How alike the shorter text and its place in the longer one must be, 0 to 100."""
+
+SHORTEST_CONTAINED = 40
+"""Letters of a text that may be found inside of another."""
+
+MOST_ADDED = 3.0
+"""How many times as long as the shorter text the longer one may be."""
+
+MOST_TICKETS_OF_A_MAIL = 3
+"""Tickets that one mail may stand in; an id that more of them have is some program's for all its mails."""
+
+SHORTEST_THING = 4
+"""Letters of a word that may name what a request is about."""
+
+SAME_WORD = 75.0
+"""How alike two words are that are one, mistyped."""
+
+_SMALL = frozenset().union(*FUNCTION_WORDS.values())
+_WORDS = re.compile(r"\w+")
 _NUMBERS = re.compile(r"\d+")
+_SIGNATURE = re.compile(
+    r"^(?:--\s*|_{8,}|(?:sent from my|get outlook for|von meinem .{2,40} gesendet|gesendet von|envoyé de(?:puis)? mon"
+    r"|enviado desde mi|inviato da|.{2,20}(?:umdan|ümden|imden|ımdan) gönderildi)\b.*)$",
+    re.I,
+)
+_CLOSING = re.compile(
+    r"^(?:(?:with )?(?:best|kind|warm|many)?\s*(?:regards|wishes|thanks)|best|cheers|sincerely|yours \w+|thank you"
+    r"|(?:mit )?(?:freundlichen|besten|vielen|liebe|viele|herzliche)n? (?:gr(?:ü|ue)(?:ß|ss)en?|dank)|mfg|lg|vg|danke"
+    r"|sayg(?:ı|i)lar(?:(?:ı|i)m(?:la|(?:ı|i)zla))?|te(?:ş|s)ekk(?:ü|u)r(?:ler| ederim)|iyi (?:günler|çalışmalar)"
+    r"|(?:bien )?cordialement|merci(?: d.avance)?|saludos(?: cordiales)?|(?:muchas )?gracias|(?:cordiali )?saluti|grazie"
+    r"|met vriendelijke groeten?|atenciosamente|obrigad[oa]|med vänliga hälsningar|pozdrawiam)\b[\s,.!]*(?:\S+[\s,.!]*){0,3}$",
+    re.I,
+)
+_QUOTED = re.compile(r"^\s*>")
 
 
 @dataclass(frozen=True, slots=True)
 class TicketText:
-    """What is compared of a ticket. `text` is the first message; `message_id` that mail's, if it was one."""
+    """What is compared of a ticket. `text` is the first message; `message_id` that mail's, if it was one.
+
+    `later_message_ids` are those of its other mails; `requester_address` an address of who asked.
+    """
 
     ticket_key: str
     client_key: str
@@ -55,6 +102,8 @@ class TicketText:
     text: str
     created_at: datetime
     message_id: str | None = None
+    requester_address: str | None = None
+    later_message_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +164,93 @@ def find_duplicates(
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """A ticket with its words in the form in which they are compared."""
+    """A ticket with its words in the form in which they are compared, and by what its requester is known."""
 
     ticket: TicketText
     is_new: bool
+    is_forward: bool
     words: str
+    body: str
     numbers: frozenset[str]
+    people: tuple[str, ...]
 
     @classmethod
     def of(cls, ticket: TicketText, *, is_new: bool) -> "_Compared":
-        subject = _REPLY_MARKS.sub("", ticket.subject)
-        words = _BLANKS.sub(" ", f"{subject} {ticket.text[: 2 * LONGEST]}").strip().casefold()
-        words = words[:LONGEST]
-        return cls(ticket, is_new, words, frozenset(_NUMBERS.findall(words)))
+        text = ticket.text[: 4 * LONGEST]
+        forward = forwarded_original(text, ticket.subject)
+        body = _plain(_own_text(text, forward))
+        words = f"{_plain(base_subject(ticket.subject))} {body}".strip()[:LONGEST]
+        people = [f"key {ticket.requester_key}"] if ticket.requester_key else []
+        addresses = [ticket.requester_address] if ticket.requester_address else []
+        if forward is not None and forward.sender is not None:
+            addresses.append(forward.sender.address)
+        people += [f"mailbox {mailbox_of(normalise_address(each))}" for each in addresses]
+        numbers = frozenset(_NUMBERS.findall(words))
+        is_forward = forward is not None
+        return cls(
+            ticket, is_new, is_forward, words, body[:LONGEST], numbers, tuple(dict.fromkeys(people))
+        )
+
+
+def _tell_apart(left: str, right: str) -> bool:
+    """Whether both texts name things that the other one does not: a lamp here, a washing machine there.
+
+    Small words do not count, nor what is only written otherwise.
+    """
+    ours, theirs = _things(left), _things(right)
+    only_ours, only_theirs = ours - theirs, theirs - ours
+    if not only_ours or not only_theirs:
+        return False
+    return any(_is_new(word, theirs) for word in only_ours) and any(
+        _is_new(word, ours) for word in only_theirs
+    )
+
+
+def _things(text: str) -> set[str]:
+    return {word for word in text.split() if len(word) >= SHORTEST_THING and word not in _SMALL}
+
+
+def _is_new(word: str, words: set[str]) -> bool:
+    return process.extractOne(word, words, scorer=fuzz.ratio, score_cutoff=SAME_WORD) is None
+
+
+def _own_text(text: str, forward: QuoteHeader | None) -> str:
+    """A forward's original, else what was written above quotes and signatures; all of it where that is nothing."""
+    lines = text.split("\n")
+    if forward is not None:
+        lines = lines[forward.end_line :]
+    else:
+        headers = quote_headers(text)
+        lines = lines[: headers[0].first_line] if headers else lines
+    kept: list[str] = []
+    for line in lines:
+        bare = line.strip()
+        if kept and (_SIGNATURE.match(bare) or (len(bare) <= 60 and _CLOSING.match(bare))):
+            break
+        if forward is not None or not _QUOTED.match(line):
+            kept.append(line)
+    own = "\n".join(kept)
+    return own if own.strip() else text
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORDS.findall(text.casefold()))
 
 
 class _Primaries:
     """The primaries so far, by client and requester, and by client and Message-ID."""
 
     def __init__(self) -> None:
-        self._of_requester: dict[tuple[str, str], list[_Compared]] = {}
+        self._of_person: dict[tuple[str, str], list[_Compared]] = {}
         self._of_mail: dict[tuple[str, str], list[_Compared]] = {}
 
     def add(self, one: _Compared) -> None:
         """Makes a ticket one that later ones may be duplicates of."""
         ticket = one.ticket
-        if ticket.requester_key is not None:
-            self._of_requester.setdefault((ticket.client_key, ticket.requester_key), []).append(one)
-        if ticket.message_id:
-            self._of_mail.setdefault((ticket.client_key, ticket.message_id), []).append(one)
+        for person in one.people:
+            self._of_person.setdefault((ticket.client_key, person), []).append(one)
+        for message_id in _message_ids(ticket):
+            self._of_mail.setdefault((ticket.client_key, message_id), []).append(one)
 
     def match(self, one: _Compared) -> Duplicate | None:
         """The link to the primary that the ticket repeats: the same mail first, then the most alike."""
@@ -152,44 +259,96 @@ class _Primaries:
         return max(links, key=lambda link: link.score, default=None)
 
     def _same_mail(self, one: _Compared) -> Iterator[Duplicate]:
+        """Tickets that begin with the same mail, and those of other sources in which the mail stands further on."""
         ticket = one.ticket
-        for primary in self._of_mail.get((ticket.client_key, ticket.message_id or ""), ()):
-            if not (one.is_new or primary.is_new):
-                continue
-            score = fuzz.token_set_ratio(primary.words, one.words)
-            if primary.words == one.words or score >= ALIKE_SAME_MAIL:
+        for message_id in _message_ids(ticket):
+            primaries = self._of_mail.get((ticket.client_key, message_id), [])
+            is_common = len(primaries) >= MOST_TICKETS_OF_A_MAIL
+            for primary in primaries:
+                if not (one.is_new or primary.is_new):
+                    continue
                 key = primary.ticket.ticket_key
                 where = _where(primary.ticket, ticket)
-                yield Duplicate(ticket.ticket_key, key, f"same Message-ID {where}", round(score, 1))
+                if message_id == ticket.message_id == primary.ticket.message_id:
+                    score = fuzz.token_set_ratio(primary.words, one.words)
+                    if primary.words == one.words or score >= ALIKE_SAME_MAIL:
+                        reason = f"same Message-ID {where}"
+                        yield Duplicate(ticket.ticket_key, key, reason, round(score, 1))
+                elif (
+                    message_id in (ticket.message_id, primary.ticket.message_id)
+                    and not is_common
+                    and primary.ticket.source_key != ticket.source_key
+                ):
+                    reason = f"one begins with a mail of the other {where}"
+                    yield Duplicate(ticket.ticket_key, key, reason, 100.0)
 
     def _same_words(self, one: _Compared) -> Iterator[Duplicate]:
         ticket = one.ticket
-        if ticket.requester_key is None or len(one.words) < SHORTEST:
+        if len(one.words) < SHORTEST:
             return
-        earlier = self._of_requester.get((ticket.client_key, ticket.requester_key), [])
-        links = []
-        for primary in earlier[: -MOST_COMPARED - 1 : -1]:
-            apart = ticket.created_at - primary.ticket.created_at
-            if apart > ACROSS_SOURCES:
-                break
-            is_one_source = primary.ticket.source_key == ticket.source_key
-            if (is_one_source and apart > IN_ONE_SOURCE) or not (one.is_new or primary.is_new):
-                continue
-            # Two orders, two invoices, two machines: texts that differ in a number are two requests.
-            if primary.numbers != one.numbers:
-                continue
-            cutoff = ALIKE_IN_ONE_SOURCE if is_one_source else ALIKE_ACROSS_SOURCES
-            score = fuzz.ratio(primary.words, one.words, score_cutoff=cutoff)
-            if score:
-                minutes = int(apart.total_seconds() // 60)
-                where = _where(primary.ticket, ticket)
-                reason = (
-                    f"same requester, {score:.0f} % the same words {where}, {minutes} min later"
-                )
-                links.append(
-                    Duplicate(ticket.ticket_key, primary.ticket.ticket_key, reason, round(score, 1))
-                )
-        yield from reversed(links)
+        found: dict[str, Duplicate] = {}
+        for person in one.people:
+            earlier = self._of_person.get((ticket.client_key, person), [])
+            for primary in earlier[: -MOST_COMPARED - 1 : -1]:
+                if ticket.created_at - primary.ticket.created_at > FORWARDED_WITHIN:
+                    break
+                if primary.ticket.ticket_key not in found:
+                    link = _same_request(primary, one)
+                    if link is not None:
+                        found[primary.ticket.ticket_key] = link
+        yield from reversed(found.values())
+
+
+def _message_ids(ticket: TicketText) -> list[str]:
+    first = [ticket.message_id] if ticket.message_id else []
+    return list(dict.fromkeys([*first, *ticket.later_message_ids]))
+
+
+def _same_request(primary: _Compared, one: _Compared) -> Duplicate | None:
+    """The link between two tickets of one requester, where their words and times say that they are one request."""
+    if not (one.is_new or primary.is_new):
+        return None
+    apart = one.ticket.created_at - primary.ticket.created_at
+    is_one_source = primary.ticket.source_key == one.ticket.source_key
+    is_forward = primary.is_forward != one.is_forward
+    most = IN_ONE_SOURCE if is_one_source else ACROSS_SOURCES
+    if apart > (FORWARDED_WITHIN if is_forward else most):
+        return None
+    # Two orders, two invoices, two machines: texts that both name numbers of their own are two requests.
+    if primary.numbers - one.numbers and one.numbers - primary.numbers:
+        return None
+    score = _alike(primary, one, is_strict=is_one_source and not is_forward)
+    if not score:
+        return None
+    minutes = int(apart.total_seconds() // 60)
+    how = "forwarded" if is_forward else "same requester"
+    where = _where(primary.ticket, one.ticket)
+    reason = f"{how}, {score:.0f} % the same words {where}, {minutes} min later"
+    return Duplicate(one.ticket.ticket_key, primary.ticket.ticket_key, reason, round(score, 1))
+
+
+def _alike(primary: _Compared, one: _Compared, *, is_strict: bool) -> float:
+    """How alike two requests are, 0 where not enough: as wholes, or one inside of the other."""
+    if _tell_apart(primary.body, one.body):
+        return 0.0
+    has_same_numbers = primary.numbers == one.numbers
+    if has_same_numbers:
+        cutoff = ALIKE_IN_ONE_SOURCE if is_strict else ALIKE_ACROSS_SOURCES
+        score = fuzz.ratio(primary.words, one.words, score_cutoff=cutoff)
+        if score or is_strict:
+            return score
+    elif is_strict:
+        return 0.0
+    short, long = sorted((primary.body, one.body), key=len)
+    if len(short) < SHORTEST_CONTAINED or len(long) > MOST_ADDED * len(short):
+        return 0.0
+    if has_same_numbers:
+        score = fuzz.ratio(short, long, score_cutoff=ALIKE_ACROSS_SOURCES)
+        if score:
+            return score
+    if fuzz.token_set_ratio(short, long) < ALIKE_ACROSS_SOURCES:
+        return 0.0
+    return fuzz.partial_ratio(short, long, score_cutoff=CONTAINED)
 
 
 def _where(primary: TicketText, ticket: TicketText) -> str:

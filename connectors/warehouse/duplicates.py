@@ -4,17 +4,36 @@ Belongs here: first messages, candidates, `ticket_link` rows of kind `duplicate_
 comparing (`transforms.duplicates`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
 from connectors.warehouse import loading, watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
-from connectors.warehouse.tables import comment, ticket, ticket_link
+from connectors.warehouse.tables import comment, contact, contact_identity, ticket, ticket_link
 from transforms.model import END_STATUSES
 
 Row = dict[str, Any]
+
+_FORWARD_WORDS = (
+    "fw",
+    "fwd",
+    "wg",
+    "tr",
+    "rv",
+    "enc",
+    "pd",
+    "vb",
+    "vl",
+    "doorst",
+    "ilt",
+    "i̇lt",
+    "转发",
+    "転送",
+)
+"""How subjects of forwards begin, in lower case."""
 
 LONGEST_TEXT = 4_000
 """Characters of a first message that are read for the comparison."""
@@ -44,7 +63,8 @@ def new_tickets(
     if len(known) < len(requester_keys):
         asked.append(ticket.c.requester_key.is_(None))
     statement = _with_first_message().where(*_is_new(client_key, after), or_(*asked))
-    return [dict(row._mapping) for row in connection.execute(statement)]
+    rows = [dict(row._mapping) for row in connection.execute(statement)]
+    return _with_later_mails(connection, rows)
 
 
 def _is_new(client_key: str, after: int) -> tuple[Any, ...]:
@@ -70,19 +90,88 @@ def candidates(
     client_key: str,
     requester_keys: Iterable[str],
     message_ids: Iterable[str],
+    forwarded: tuple[datetime, datetime] | None,
     besides: Collection[str],
 ) -> list[Row]:
-    """Tickets of the same requesters, or that begin with the same mails, but for the tickets `besides`."""
-    found: dict[str, Row] = {}
+    """Tickets that could be the same request as others, but for the tickets `besides`.
+
+    Args:
+        connection: to read with.
+        client_key: whose.
+        requester_keys: tickets of these people are among them.
+        message_ids: tickets that hold one of these mails, too.
+        forwarded: and those opened between two instants whose subject begins like a forward's: whose request they
+            hand on, only their text tells.
+        besides: tickets that are not wanted.
+    """
     base = _with_first_message().where(ticket.c.client_key == client_key)
+    found: dict[str, Row] = {}
+    holders = {
+        row.ticket_key
+        for row in select_in(
+            connection,
+            select(comment.c.ticket_key).where(comment.c.client_key == client_key),
+            comment.c.message_id,
+            message_ids,
+        )
+    }
     for column, values in (
         (ticket.c.requester_key, requester_keys),
-        (comment.c.message_id, message_ids),
+        (ticket.c.ticket_key, holders.difference(besides)),
     ):
         for row in select_in(connection, base, column, values):
-            if row.ticket_key not in besides:
-                found[row.ticket_key] = dict(row._mapping)
-    return list(found.values())
+            found[row.ticket_key] = dict(row._mapping)
+    if forwarded is not None:
+        began = ticket.c.created_at.between(*forwarded)
+        looks = or_(*(func.lower(ticket.c.subject).like(f"{word}:%") for word in _FORWARD_WORDS))
+        for row in connection.execute(base.where(began, looks)):
+            found[row.ticket_key] = dict(row._mapping)
+    rows = [row for key, row in found.items() if key not in besides]
+    return _with_later_mails(connection, rows)
+
+
+def contacts_of_addresses(
+    connection: Connection, client_key: str, addresses: Iterable[str]
+) -> set[str]:
+    """Keys of contacts that have one of some addresses."""
+    statement = select(contact_identity.c.contact_key).where(
+        contact_identity.c.client_key == client_key, contact_identity.c.kind == "email"
+    )
+    rows = select_in(connection, statement, contact_identity.c.value, addresses)
+    return {row.contact_key for row in rows}
+
+
+def address_variants(connection: Connection, client_key: str) -> Iterator[tuple[str, str]]:
+    """Contact key and address of those whose address may be another way to write somebody's: `+tag`, Gmail."""
+    value = contact_identity.c.value
+    rows = connection.execute(
+        select(contact_identity.c.contact_key, value)
+        .where(
+            contact_identity.c.client_key == client_key,
+            contact_identity.c.kind == "email",
+            or_(value.like("%+%@%"), value.like("%@gmail.com"), value.like("%@googlemail.com")),
+        )
+        .execution_options(yield_per=2_000)
+    )
+    for row in rows:
+        yield row.contact_key, row.value
+
+
+def _with_later_mails(connection: Connection, rows: list[Row]) -> list[Row]:
+    """Adds the Message-IDs of a ticket's mails after the first, second copies left out."""
+    later: dict[str, list[str]] = {}
+    statement = (
+        select(comment.c.ticket_key, comment.c.message_id)
+        .where(comment.c.message_id.is_not(None), comment.c.copy_of_key.is_(None))
+        .order_by(comment.c.ticket_key, comment.c.position)
+    )
+    keys = [row["ticket_key"] for row in rows]
+    for found in select_in(connection, statement, comment.c.ticket_key, keys):
+        later.setdefault(found.ticket_key, []).append(found.message_id)
+    for row in rows:
+        ids = later.get(row["ticket_key"], [])
+        row["later_message_ids"] = tuple(one for one in ids if one != row["message_id"])
+    return rows
 
 
 def known_duplicates(connection: Connection, client_key: str) -> dict[str, str]:
@@ -191,12 +280,13 @@ def _with_first_message() -> Select[Any]:
             ticket.c.created_at,
             func.substr(comment.c.body_text, 1, LONGEST_TEXT).label("text"),
             comment.c.message_id,
+            contact.c.email.label("requester_address"),
         )
         .select_from(
             ticket.join(
                 comment,
                 and_(comment.c.ticket_key == ticket.c.ticket_key, comment.c.position == first),
-            )
+            ).outerjoin(contact, contact.c.contact_key == ticket.c.requester_key)
         )
         .where(ticket.c.status.not_in(END_STATUSES), ~is_copy)
     )

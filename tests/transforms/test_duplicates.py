@@ -213,3 +213,111 @@ def test_links_found_in_two_steps_are_sound(
 def test_a_ticket_among_both_counts_once() -> None:
     one = ticket("a")
     assert find_duplicates([one], [one, replace(one, subject="old")]) == []
+
+
+LONG = (
+    "Hello, since this morning the blue lamp in our entrance does not switch on any more. We have changed the bulb"
+    " twice and looked at the fuse, it is not that. Could you please send somebody before Friday?"
+)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        replace(
+            ticket("b", 20, "mail", text=LONG),
+            requester_key="other",
+            requester_address="ada+shop@x.example",
+        ),
+        ticket("b", 20, "chat", subject="Conversation with Ada", text=LONG),
+        ticket("b", 20, "mail", text=f"{LONG}\n\nSent from my iPhone"),
+        ticket(
+            "b", 20, "mail", text=f"{LONG}\n-- \nAda Lovelace\nAnalytical Engines, phone 555 0101"
+        ),
+        ticket("b", 20, "mail", text=f"{LONG}\n\nBest regards\nAda Lovelace\nphone 555 0101"),
+        ticket("b", 20, "mail", text=LONG.replace(". ", ".\n\n* ").replace("'", "’")),
+        ticket(
+            "b",
+            20,
+            "mail",
+            text=f"{LONG}\n\nOn 1 March 2026 Kim <kim@shop.example> wrote:\n> old things",
+        ),
+        replace(
+            ticket(
+                "b",
+                600,
+                "mail",
+                requester="inbox",
+                subject="Fwd: Printer on fire",
+                text=f"---------- Forwarded message ---------\nFrom: Ada <ada@x.example>\n"
+                f"Date: Mon, Mar 2, 2026\nSubject: Printer on fire\nTo: <info@shop.example>\n\n{LONG}",
+            ),
+            requester_address="info@shop.example",
+        ),
+    ],
+    ids=["plus", "chat", "phone", "signature", "closing", "layout", "quote", "forward"],
+)
+def test_the_same_request_in_another_dress(second: TicketText) -> None:
+    first = replace(ticket("a", text=LONG), requester_address="Ada@x.example")
+    assert links(find_duplicates([second, first])) == [("b", "a")]
+    assert links(find_duplicates([second], [first])) == [("b", "a")]
+    assert links(find_duplicates([first], [second])) == [("b", "a")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        replace(
+            ticket("b", 20, "mail", text=LONG, requester="bob"), requester_address="bob@x.example"
+        ),
+        ticket(
+            "b",
+            20,
+            "mail",
+            text=LONG.replace("blue lamp", "washing machine").replace("bulb", "hose"),
+        ),
+        ticket(
+            "b",
+            20,
+            "mail",
+            text=f"Thank you! It works.\n\nOn 2 March 2026 Ada <ada@x.example> wrote:\n> {LONG}",
+        ),
+        ticket(
+            "b",
+            20,
+            "mail",
+            requester="bob",
+            subject="Fwd: Printer on fire",
+            text=f"---------- Forwarded message ---------\nFrom: Eve <eve@y.example>\nDate: Mon, Mar 2, 2026\n"
+            f"Subject: Printer on fire\nTo: <info@shop.example>\n\n{LONG}",
+        ),
+    ],
+    ids=["other person", "other trouble", "thanks", "another one's forward"],
+)
+def test_what_looks_alike_and_is_not(second: TicketText) -> None:
+    first = replace(ticket("a", text=LONG), requester_address="ada@x.example")
+    assert find_duplicates([first, second]) == []
+
+
+def test_a_conversation_that_goes_on_in_the_new_helpdesk_is_one() -> None:
+    old = replace(
+        ticket("a", source="info", text="first"), message_id="<1@x>", later_message_ids=("<2@x>",)
+    )
+    new = replace(ticket("b", 9_000, requester=None, text="and now?"), message_id="<2@x>")
+    found = find_duplicates([old, new])
+    assert links(found) == [("b", "a")]
+    assert found[0].reason == "one begins with a mail of the other in info and zendesk"
+    in_one = replace(new, source_key="info")
+    assert find_duplicates([old, in_one]) == []
+
+
+def test_an_id_that_many_tickets_have_joins_none_of_them() -> None:
+    many = [
+        replace(
+            ticket(n, 90 * i, f"s{i}", requester=None, text=f"about {n} and {n} alone"),
+            later_message_ids=("<0@scanner>",),
+        )
+        for i, n in enumerate(["lamp", "chair", "table"])
+    ]
+    last = replace(ticket("b", 900, requester=None, text="x"), message_id="<0@scanner>")
+    assert find_duplicates([*many, last]) == []
