@@ -97,7 +97,9 @@ def cluster(
     near, far, worth = work.run(place[left[kept]], place[right[kept]], bits[kept], place[same])
     root = np.arange(len(table), dtype=np.int64)
     root[rows] = rows[work.root]
-    joined = [replace(one, left=int(rows[one.left]), right=int(rows[one.right])) for one in work.joined]
+    joined = [
+        replace(one, left=int(rows[one.left]), right=int(rows[one.right])) for one in work.joined
+    ]
     still = ~kept & (bits >= DOUBTFUL_BITS)
     return Clusters(
         root,
@@ -186,7 +188,8 @@ class _Clustering:
         best = np.full(self._size, len(order), np.int64)
         np.minimum.at(best, left[order], rank)
         np.minimum.at(best, right[order], rank)
-        return order[(best[left[order]] == rank) & (best[right[order]] == rank)]
+        mutual: Wide = order[(best[left[order]] == rank) & (best[right[order]] == rank)]
+        return mutual
 
     def _agree(self, left: Wide, right: Wide) -> Flags:
         """Whether the members of two groups are in favour on average, each pair by how much it can tell."""

@@ -21,10 +21,7 @@ def working_copy(table: Table) -> Table:
 
     return replace(
         table,
-        **{
-            name: copied(getattr(table, name))
-            for name in SINGLE
-        },
+        columns={name: copied(column) for name, column in table.columns.items()},
         emails=replace(table.emails),
         phones=replace(table.phones),
         attributes={name: copied(column) for name, column in table.attributes.items()},
@@ -56,12 +53,12 @@ def consolidate(source: Table, target: Table, root: Wide, changed: Wide) -> None
     is_changed[changed] = True
     members = np.flatnonzero(is_changed[root])
     for name in _VOTED:
-        _most_frequent(getattr(source, name), getattr(target, name), root, members)
+        _most_frequent(source.columns[name], target.columns[name], root, members)
     _best_name(source, target, root, members)
     for name, column in source.attributes.items():
         _most_frequent(column, target.attributes[name], root, members)
-    for name in ("emails", "phones"):
-        _all_values(getattr(source, name), getattr(target, name), root)
+    _all_values(source.emails, target.emails, root)
+    _all_values(source.phones, target.phones, root)
 
 
 def _most_frequent(source: Column, target: Column, root: Wide, members: Wide) -> None:

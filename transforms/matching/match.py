@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transforms.matching.blocking import candidate_pairs
 from transforms.matching.clustering import HELD_BITS, Clusters, Joined, cluster
 from transforms.matching.grouping import grouped_rows
+from transforms.matching.reading import table_of
 from transforms.matching.reasons import evidence_of
 from transforms.matching.records import (
     MATCH_BITS,
@@ -22,7 +23,7 @@ from transforms.matching.records import (
     ScoredPair,
 )
 from transforms.matching.scoring import Scorer
-from transforms.matching.table import Table, table_of
+from transforms.matching.table import Table
 
 DECIDED_SAME = "a person decided that they are one"
 NAME_ALONE = "a name alone joins nobody"

@@ -1,13 +1,13 @@
 """What the names of two organisations say.
 
 Belongs here: comparing them by their words. Does not belong here: normal forms (`values`), all other fields
-(`comparison`).
+(`scoring`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.matching.comparison import CLOSE, DIFFERENT, EXACT, LIKE, Said, slots
+from transforms.matching.said import CLOSE, DIFFERENT, EXACT, LIKE, Said, slots
 from transforms.matching.similarity import crossed, likeness
 from transforms.matching.table import Table, Wide
 from transforms.matching.word_lists import BRANCH_WORDS

@@ -5,8 +5,8 @@ Belongs here: evidence of pairs as text. Does not belong here: scores (`scoring`
 
 from collections.abc import Callable
 
-from transforms.matching.comparison import CLOSE, DIFFERENT, EXACT, Said
 from transforms.matching.records import Evidence
+from transforms.matching.said import CLOSE, DIFFERENT, EXACT, Said
 from transforms.matching.table import Column, Lists, Table, Wide
 
 _LONGEST = 60

@@ -1,7 +1,7 @@
 """The score of a pair: all its fields together, in bits of the odds that both are one.
 
 Belongs here: which fields persons and organisations are compared by, the prior, what holds a high score back.
-Does not belong here: single fields (`comparison`, `organisations`), clusters (`clustering`).
+Does not belong here: single fields (`names`, `reach`, `places` and others), clusters (`clustering`).
 """
 
 from collections.abc import Mapping
@@ -10,20 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.matching.comparison import (
-    CLOSE,
-    EXACT,
-    LIKE,
-    Born,
-    Emails,
-    NameParts,
-    Phones,
-    Said,
-    Streets,
-    Words,
-)
+from transforms.matching.dates import Born
+from transforms.matching.names import NameParts
 from transforms.matching.organisations import OrganisationName
+from transforms.matching.places import Streets, Words
+from transforms.matching.reach import Emails, Phones
 from transforms.matching.records import MATCH_BITS
+from transforms.matching.said import CLOSE, EXACT, LIKE, Said
 from transforms.matching.similarity import Bits, crossed
 from transforms.matching.table import NONE, Column, Flags, Lists, Table, Wide
 from transforms.matching.weights import (
@@ -74,7 +67,8 @@ class _Sums:
     @property
     def apart(self) -> Bits:
         """How sure it is that the pair is one, by these fields, whether strangers or of one household or chain."""
-        return np.minimum(self.random, self.related[0] + FAMILY_BITS)
+        apart: Bits = np.minimum(self.random, self.related[0] + FAMILY_BITS)
+        return apart
 
 
 class Scorer:
@@ -120,7 +114,9 @@ class Scorer:
         shared one, and counts less in every pair.
         """
         pieces = [slice(at, at + CHUNK) for at in range(0, len(a), CHUNK)]
-        kept = np.concatenate([np.zeros(0, np.bool_), *(self._may_be_one(a[p], b[p]) for p in pieces)])
+        kept = np.concatenate(
+            [np.zeros(0, np.bool_), *(self._may_be_one(a[p], b[p]) for p in pieces)]
+        )
         conflict = ~kept
         rows = np.flatnonzero(kept)
         chunks = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
@@ -142,9 +138,12 @@ class Scorer:
         table = self._table
         if not self._is_person or table.attributes:
             return np.ones(len(a), np.bool_)
-        names = np.sum([said.against(HOUSEHOLD[said.field]) for said in self._name.compare(table, a, b)], axis=0)
+        names = np.sum(
+            [said.against(HOUSEHOLD[said.field]) for said in self._name.compare(table, a, b)],
+            axis=0,
+        )
         born = (table.born.codes[a] >= 0) & (table.born.codes[b] >= 0)
-        kept = (names > CONFLICT_BITS - 1) | born
+        kept: Flags = (names > CONFLICT_BITS - 1) | born
         asked = np.flatnonzero(~kept)
         pair, x, y = crossed(table.emails, a[asked], b[asked])
         kept[asked[pair[x == y]]] = True
@@ -276,7 +275,8 @@ def _people(table: Table, company: Column) -> NDArray[np.int64]:
             pairs = np.unique(company.codes[at].astype(np.int64) * width + codes[at])
             count = np.bincount(pairs // width, minlength=len(company.values))
             fewest = np.where(count > 0, np.minimum(fewest, count), fewest)
-    return np.minimum(fewest, company.counts)
+    people: NDArray[np.int64] = np.minimum(fewest, company.counts)
+    return people
 
 
 def _sharers(lists: Lists, a: Wide, b: Wide, conflict: Flags) -> NDArray[np.float64]:

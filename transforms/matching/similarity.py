@@ -1,7 +1,7 @@
 """How like two texts are, for many pairs at once.
 
 Belongs here: distances over columns of texts, lists of several values per record. Does not belong here: what a
-likeness is worth (`comparison`).
+likeness is worth (`scoring`).
 """
 
 from dataclasses import dataclass

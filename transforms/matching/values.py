@@ -25,8 +25,26 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’`´](?=\w)")
 _DOTTED = re.compile(r"\b(?:[^\W\d_]\.){2,}")
 _NUMBER = re.compile(r"\d+[a-z]?")
 _TITLES = frozenset(
-    "mr mrs ms miss dr prof herr frau mme mlle sir dipl ing bay bayan jr sr".split()
-)  # noqa: SIM905
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "dr",
+        "prof",
+        "herr",
+        "frau",
+        "mme",
+        "mlle",
+        "sir",
+        "dipl",
+        "ing",
+        "bay",
+        "bayan",
+        "jr",
+        "sr",
+    ]
+)
 _SOUNDS = (
     *(("sch", "s"), ("tch", "c"), ("ph", "f"), ("gh", "g"), ("ck", "k"), ("th", "t"), ("sh", "s")),
     *(("ch", "c"), ("dt", "t"), ("wr", "r"), ("kn", "n"), ("qu", "k"), ("x", "ks"), ("z", "s")),

@@ -1,7 +1,7 @@
 """How often people who belong together, and not one person, have a field in common.
 
 Belongs here: fixed probabilities of the model that are no matter of one field. Does not belong here: how often
-records of one person agree (`comparison`, with each outcome).
+records of one person agree (with each field).
 
 They come from what is known of households, offices and chains of shops, not from any data set.
 """
