@@ -75,7 +75,7 @@ class ZendeskWebhooks:
         url: the endpoint.
         secret: with which requests are signed.
         faults: what happens besides.
-        rng: what is random.
+        rng: which events meet a fault, and their order; ids are unique always.
         connections: requests at the same time.
     """
 
@@ -184,7 +184,7 @@ class ZendeskWebhooks:
                     "account_id": 123456,
                     "detail": _detail(ticket),
                     "event": event,
-                    "id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
+                    "id": str(uuid.uuid4()),
                     "subject": f"zen:ticket:{ticket['id']}",
                     "time": iso(self._zendesk.now()),
                     "type": f"zen:event-type:ticket.{name}",
@@ -204,7 +204,7 @@ class ZendeskWebhooks:
                 "content-type": "application/json; charset=utf-8",
                 "x-zendesk-account-id": "123456",
                 "x-zendesk-webhook-id": "01HXMADEUPWEBHOOKID0000000",
-                "x-zendesk-webhook-invocation-id": f"01HX{self._rng.getrandbits(100):025X}"[:26],
+                "x-zendesk-webhook-invocation-id": f"01HX{uuid.uuid4().hex[:22].upper()}",
                 "x-zendesk-webhook-signature": base64.b64encode(digest).decode(),
                 "x-zendesk-webhook-signature-timestamp": stamp,
             },
