@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from connectors.errors import ConfigurationError
-from connectors.mailbox.file_patterns import matches_of
+from connectors.mailbox.file_patterns import matches_of, reason_of
 from connectors.mailbox.mail_files import FilesSource, MailFile, files_in, folders_below, key_of
 
 ENDINGS_SHOWN = 6
@@ -26,7 +26,7 @@ class EmlSource(FilesSource):
     def _listed(self, unreadable: list[str]) -> dict[str, list[MailFile]]:
         found: dict[str, list[MailFile]] = {}
         for folder, files in self._files(unreadable).items():
-            mails = [self._mail_file(file) for file in files if self._is_mail(file)]
+            mails = [self._mail_file(file, unreadable) for file in files if self._is_mail(file)]
             if mails:
                 found[folder] = [file for file in mails if file is not None]
         if not found and not self._root.is_dir():
@@ -53,12 +53,14 @@ class EmlSource(FilesSource):
     def _is_mail(self, path: Path) -> bool:
         return path.suffix.lower() == self.suffix
 
-    def _mail_file(self, path: Path) -> MailFile | None:
-        """None: it was taken away since it was listed."""
+    def _mail_file(self, path: Path, unreadable: list[str]) -> MailFile | None:
+        """None: it was taken away since it was listed, or cannot be looked at."""
         try:
             stat = path.stat()
-        except FileNotFoundError:
-            return MailFile(path, key_of(path.name)) if path.is_symlink() else None
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or path.is_symlink():
+                unreadable.append(f"{path}: {reason_of(path, error)}")
+            return None
         return MailFile(path, key_of(f"{path.name}\x00{stat.st_size}\x00{stat.st_mtime_ns}"))
 
     def _passed_over(self) -> str:

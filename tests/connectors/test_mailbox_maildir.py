@@ -183,6 +183,7 @@ def test_a_folder_that_may_not_be_listed_is_named_and_the_others_come(
 def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.eml").symlink_to("b.eml")
     (tmp_path / "c.eml").write_bytes(mail(1))
+    assert not EmlSource(tmp_path).check().works
     pages = EmlSource(tmp_path).pull("mails", None)
     assert [record.payload for record in next(pages).records] == [mail(1)]
     with pytest.raises(ConfigurationError, match=r"a\.eml: it is a link to b\.eml, which is not"):
