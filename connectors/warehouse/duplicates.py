@@ -35,6 +35,9 @@ _FORWARD_WORDS = (
 )
 """How subjects of forwards begin, in lower case."""
 
+_SUBJECT = func.coalesce(func.nullif(comment.c.subject, ""), ticket.c.subject)
+"""The first message's own subject, where it has one: a mailbox's ticket has no `Fwd:` any more."""
+
 LONGEST_TEXT = 4_000
 """Characters of a first message that are read for the comparison."""
 
@@ -123,7 +126,7 @@ def candidates(
             found[row.ticket_key] = dict(row._mapping)
     if forwarded is not None:
         began = ticket.c.created_at.between(*forwarded)
-        looks = or_(*(func.lower(ticket.c.subject).like(f"{word}:%") for word in _FORWARD_WORDS))
+        looks = or_(*(func.lower(_SUBJECT).like(f"{word}:%") for word in _FORWARD_WORDS))
         for row in connection.execute(base.where(began, looks)):
             found[row.ticket_key] = dict(row._mapping)
     rows = [row for key, row in found.items() if key not in besides]
@@ -276,7 +279,7 @@ def _with_first_message() -> Select[Any]:
             ticket.c.client_key,
             ticket.c.source_key,
             ticket.c.requester_key,
-            ticket.c.subject,
+            _SUBJECT.label("subject"),
             ticket.c.created_at,
             func.substr(comment.c.body_text, 1, LONGEST_TEXT).label("text"),
             comment.c.message_id,

@@ -57,6 +57,18 @@ def numbers_that_exist(
     )
 
 
+def has_mail(connection: Connection, client_key: str, source_key: str, remote_id: str) -> bool:
+    """Whether a source's mail stands in some conversation."""
+    found = connection.scalar(
+        select(comment.c.comment_key).where(
+            comment.c.client_key == client_key,
+            comment.c.source_key == source_key,
+            comment.c.raw_remote_id == remote_id,
+        )
+    )
+    return found is not None
+
+
 def decisions(connection: Connection, client_key: str, source_key: str) -> list[Row]:
     """`remote_id`, `kind`, `other_remote_id` of each mail that a person decided about."""
     rows = connection.execute(
