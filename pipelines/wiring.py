@@ -58,7 +58,7 @@ from pipelines.settings import (
     SourceSettings,
     ZendeskSettings,
 )
-from pipelines.stores import Stores
+from pipelines.stores import NoTokens, Stores
 from sla_rules.rails_time_zones import ZONES
 from transforms import file_export, freshdesk, freshdesk_articles, zendesk, zendesk_articles
 from transforms.mail import MailboxPolicy
@@ -343,13 +343,15 @@ def oauth_of(
 ) -> OAuthCredential:
     """A configured OAuth right whose pairs live in the warehouse; `token_url` where the file names none."""
     secret, seed = settings.client_secret, settings.refresh_token
+    # Without a refresh token nothing is spent by asking: the right can be tried before the warehouse is there.
+    is_alone = seed is None and isinstance(stores.tokens, NoTokens)
     return OAuthCredential(
         token_url=settings.token_url or token_url,
         client_id=settings.client_id,
         client_secret=secret.get_secret_value() if secret else "",
         refresh_token=seed.get_secret_value() if seed else None,
         scope=settings.scope,
-        store=stores.tokens,
+        store=None if is_alone else stores.tokens,
         label=label,
         how_to_renew=how_to_renew,
     )
