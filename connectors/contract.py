@@ -28,6 +28,8 @@ class Page:
     complete: bool
     calls: int = 1
     seconds_waited: float = 0.0
+    notes: Sequence[str] = ()
+    """What a person may want to know of this reading: what was left out on purpose, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,9 @@ def sync(
                     f"mapping than it is now. To read them by this one: deskbridge rebuild --client "
                     f"{report.client_key} --source {outcome.source_key}"
                 )
+            for stream in outcome.sync.streams if outcome.sync else ():
+                for note in stream.notes:
+                    terminal.warn(f"{place}: {note}")
             if outcome.is_left_to_another:
                 terminal.warn(str(outcome.error))
     for row in rows:

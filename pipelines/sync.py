@@ -25,6 +25,8 @@ class StreamReport:
     stored: int = 0
     calls: int = 0
     seconds_waited: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    """What the source tells a person of this reading."""
 
 
 @dataclass(slots=True)
@@ -116,4 +118,5 @@ def _pull(
         report.stored += stored.stored
         report.calls += page.calls
         report.seconds_waited += page.seconds_waited
+        report.notes.extend(page.notes)
         on_page(report)

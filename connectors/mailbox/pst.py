@@ -138,9 +138,14 @@ class PstSource:
         seen.keep_only(states)
         filler = PageFiller(self._page_mails, self._page_bytes)
         problems: list[str] = []
+        notes: list[str] = []
         for path in files:
+            known = states.get(str(path))
+            was_read = known is not None and known.is_complete
             try:
                 yield from self._read_file(path, states, seen, filler)
+                if not (was_read and states[str(path)] is known):
+                    notes += _left_out(path, states[str(path)])
                 problems += [_about(path, problem) for problem in states[str(path)].problems[:3]]
             except OSError as error:
                 problems.append(f"{path} cannot be read: {reason_of(path, error)}")
@@ -148,7 +153,7 @@ class PstSource:
                 problems.append(_about(path, error))
             except ConfigurationError as error:
                 problems.append(str(error))
-        yield Page(filler.take(), _cursor(states, seen), complete=not problems)
+        yield Page(filler.take(), _cursor(states, seen), complete=not problems, notes=notes)
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -258,6 +263,15 @@ def _record(
 def _stand_in(container: str, nid: int) -> str:
     """The id of the empty record that stands for an item that cannot be read."""
     return f"damaged:{hashlib.sha256(container.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}:{nid}"
+
+
+def _left_out(path: Path, state: _FileState) -> list[str]:
+    """A sentence about what was left out of a file that was just read; none where nothing was."""
+    if not state.left_out:
+        return []
+    total = sum(state.left_out.values())
+    told = ", ".join(f"{reason} {count}" for reason, count in sorted(state.left_out.items()))
+    return [f"{path.name}: {state.given:,} mails; {total:,} other items were left out: {told}"]
 
 
 def _about(path: Path, problem: PstError | str) -> str:

@@ -168,6 +168,12 @@ def test_what_was_not_sent_is_left_out_and_counted(tmp_path: Path) -> None:
         "IPM.Task": 1,
     }
     assert state["given"] == 2
+    assert pages[-1].notes == [
+        "archive.pst: 2 mails; 4 other items were left out: IPM.Contact 1, IPM.Task 1, in the folder of drafts 1, "
+        "in the folder of junk 1"
+    ]
+    again = PstSource(tmp_path / "archive.pst").pull("mails", pages[-1].cursor)
+    assert [note for page in again for note in page.notes] == []
     assert [
         m.subject for m in mails(pulled(tmp_path / "archive.pst", folders=["Junk-E-Mail"]))
     ] == ["Winner"]

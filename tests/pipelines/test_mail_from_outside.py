@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,19 @@ def test_a_warning_names_its_mail(tmp_path: Path) -> None:
     ran = folder.run("sync")
     assert "1 × no Date header and nothing else tells; 1970-01-01 is taken, for instance" in ran.err
     assert ran.err.strip().endswith("(file <folder>/mails/a.eml)")
+
+
+def test_what_a_source_left_out_on_purpose_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = desk(tmp_path, "{id: old, type: mbox, path: a.mbox}")
+    folder.write({"a.mbox": mbox(mail("one"))})
+    pull = MboxSource.pull
+
+    def noting(self: MboxSource, stream: str, cursor: Cursor | None) -> Iterator[Page]:
+        for page in pull(self, stream, cursor):
+            yield replace(page, notes=["3 contacts were left out"])
+
+    monkeypatch.setattr(MboxSource, "pull", noting)
+    ran = folder.run("sync")
+    assert (ran.code, ran.err.strip()) == (0, "note acme, old: 3 contacts were left out")
