@@ -48,6 +48,7 @@ _DECORATION = "-_=—–~*"
 _MORE_ADDRESSES = re.compile(r"[,;]\s*$|^\s*<|@")
 _BEFORE_COLON = re.compile(r"(?<![^\s*])(?:[^\W\d_]{2,12} )?([^\W\d_]{1,14})(?=\*?\s?[:：])")
 _MOST_WRAPPED = 12
+_MOST_HEADER_LINES = 120
 
 _PROCESSED = ("original message processed by", "originalnachricht bearbeitet von")
 
@@ -126,11 +127,13 @@ def _headers_at(lines: Sequence[Line], start: int) -> int | None:
     if _label(lines[start]) is None:
         return None
     depth = lines[start].depth
+    if start and lines[start - 1].depth == depth and _label(lines[start - 1]) is not None:
+        return None  # It was read with the line above, and did not suffice.
     seen: list[frozenset[_Label]] = []
     has_sender = has_address = is_mail = False
     end = at = start
     wrapped = 0
-    while at < len(lines) and lines[at].depth == depth:
+    while at < min(len(lines), start + _MOST_HEADER_LINES) and lines[at].depth == depth:
         line = lines[at]
         label = _label(line)
         if label is not None:

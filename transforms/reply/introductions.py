@@ -13,6 +13,7 @@ from transforms.reply.words import LEADS, WROTE
 _LONGEST = 400
 _MOST_LINES = 4
 _FEW_WORDS = 14
+_NAME_AND_VERB = 4
 
 _COLONS = (":", "：")
 
@@ -156,7 +157,9 @@ def _read(joined: str, *, is_quoted: bool) -> bool | None:
     if not closes:
         is_old_style = bool(_BEGINS_WITH_DATE.match(folded) and _ENDS_IN_BRACKETS.search(folded))
         return False if is_quoted and date and (verb or is_old_style) else None
-    if verb and (_IN_BRACKETS.search(folded) or (address and len(folded.split()) <= _FEW_WORDS)):
+    if verb and (
+        _IN_BRACKETS.search(folded) or (address and len(folded.split()) <= _NAME_AND_VERB)
+    ):
         return True
     if begins and _DAY_AND_TIME.search(folded) and (verb or _IN_BRACKETS.search(folded)):
         return True

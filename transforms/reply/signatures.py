@@ -26,6 +26,7 @@ _STANDARD_DELIMITER = "-- "
 _LONGEST_SIGNATURE = 12
 _LONGEST_STANDARD = 40
 _LONGEST_CONTACT = 9
+_LONGEST_FOOTER = 40
 _LINK = re.compile(r"[<(\[]?(?:https?://|mailto:|www\.)[^\s>)\]]+[>)\]]?")
 _WORD = re.compile(r"[^\W_]+")
 _CONTACT = re.compile(r"\+?\d[\d\s()./-]{6,}\d|[^\s@]+@[^\s@]+\.[^\s@]")
@@ -108,9 +109,10 @@ def _is_device(word: str) -> bool:
     return word in DEVICES or word.startswith(_LONG_DEVICES)
 
 
-def _paragraphs(lines: Sequence[Line]) -> Iterator[range]:
+def _paragraphs(lines: Sequence[Line], begin: int = 0) -> Iterator[range]:
     start = None
-    for i, line in enumerate(lines):
+    for i in range(begin, len(lines)):
+        line = lines[i]
         if line.is_blank and start is not None:
             yield range(start, i)
             start = None
@@ -166,17 +168,20 @@ def _label_programs(
 
 
 def _label_delimited(lines: Sequence[Line], labels: list[Label | None]) -> None:
-    for i, line in enumerate(lines):
-        if not _DELIMITER.fullmatch(line.raw):
-            continue
-        below = sum(not each.is_blank for each in lines[i + 1 :])
-        most = _LONGEST_STANDARD if line.raw == _STANDARD_DELIMITER else _LONGEST_SIGNATURE
-        has_tail = any(_is_legal(_words(lines, p)) for p in _paragraphs(lines[i + 1 :]))
-        if below <= most or (has_tail and below <= _LONGEST_STANDARD):
-            for j in range(i, len(lines)):
-                if labels[j] is None:
-                    labels[j] = ("signature", "delimiter")
-            return
+    below = 0
+    found = None
+    for i in range(len(lines) - 1, -1, -1):
+        if below > _LONGEST_STANDARD:
+            break
+        if _DELIMITER.fullmatch(lines[i].raw) and (
+            lines[i].raw == _STANDARD_DELIMITER
+            or below <= _LONGEST_SIGNATURE
+            or any(_is_legal(_words(lines, p)) for p in _paragraphs(lines, i + 1))
+        ):
+            found = i
+        below += not lines[i].is_blank
+    if found is not None:
+        _put(labels, range(found, len(lines)), ("signature", "delimiter"))
 
 
 def _label_ruled(lines: Sequence[Line], labels: list[Label | None]) -> None:
@@ -206,7 +211,9 @@ def _is_footer(lines: Sequence[Line], paragraph: range) -> bool:
         return False
     if found > 0 and is_rule(lines[found - 1]):
         return True
-    text = " ".join(lines[i].content for i in range(found, len(lines)))
+    text = " ".join(
+        lines[i].content for i in range(found, min(found + _LONGEST_FOOTER, len(lines)))
+    )
     return bool(_NEEDS_NO_LINK.search(text) or "@" in text or "://" in text)
 
 
@@ -253,7 +260,7 @@ def _begins_footer(line: Line) -> bool:
 
 def _start_of_legal(lines: Sequence[Line], paragraph: range) -> int:
     """Where legal text begins in a paragraph whose first lines may be the author's name."""
-    for i in paragraph:
+    for i in paragraph[:_LONGEST_FOOTER]:
         rest = " ".join(lines[j].content for j in range(i, paragraph.stop)).casefold()
         long_line = len(lines[i].content.split()) >= 6 or is_rule(lines[i])
         if _TITLE.fullmatch(lines[i].content) or (long_line and _is_legal(rest)):

@@ -55,6 +55,9 @@ def split_lines(
     return ReplyParts(text, tuple(_joined(lines, labels)))
 
 
+_LONGEST_ARMOR = 200
+
+
 class _Splitter:
     """One pass over the lines; `_own_from` is where the stretch of unquoted lines begins that is being read."""
 
@@ -120,7 +123,7 @@ class _Splitter:
         }
         last = ends.get(self._lines[at].content)
         end = at + 1
-        while last is not None and end < len(self._lines):
+        while last is not None and end < min(len(self._lines), at + _LONGEST_ARMOR):
             end += 1
             if self._lines[end - 1].content == last:
                 self._close(at)
