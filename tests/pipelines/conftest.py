@@ -38,6 +38,7 @@ from pipelines.tick import TickReport, rehearse_client, take_back_leases
 
 MIGRATION = "old-inbox"
 SIZE = 0.05
+SCALE = 3600
 
 
 @dataclass
@@ -143,7 +144,7 @@ def open_desk(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> De
         with ExitStack() as stack:
             with pytest.MonkeyPatch.context() as patch:
                 # A documented hour in a second: limits and jobs are met, but not waited for.
-                patch.setattr("pipelines.demo.servers.TIME_SCALE", 3600)
+                patch.setattr("pipelines.demo.servers.TIME_SCALE", SCALE)
                 servers = {
                     name: stack.enter_context(server)
                     for name, server in stand_ins(folder, ports or {})
@@ -158,7 +159,10 @@ def configured(
     folder: DemoFolder, servers: Mapping[str, Any], engine: Engine, edit: Callable[[str], str]
 ) -> Settings:
     """The demo's own configuration, on the test's database."""
-    write_configuration(folder, {name: port_of(server) for name, server in servers.items()})
+    with pytest.MonkeyPatch.context() as patch:
+        # Ours keeps to the limits by the same clock as theirs.
+        patch.setattr("pipelines.demo.configuration.TIME_SCALE", SCALE)
+        write_configuration(folder, {name: port_of(server) for name, server in servers.items()})
     url = engine.url.render_as_string(hide_password=False)
     text = folder.config.read_text("utf-8").replace("sqlite:///warehouse.db", url)
     folder.config.write_text(edit(text), "utf-8")
