@@ -29,6 +29,7 @@ _DROPPED_WITH_CONTENT = _words(
     "script style title noscript template iframe frameset object embed applet svg math textarea select option"
     " audio video canvas noembed noframes xmp plaintext"
 )
+_LINK_MANNERS = ' target="_blank" rel="noopener noreferrer nofollow"'
 _BLOCKED = "data-blocked-src"
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": {"dir", "lang", "style", "title"},
@@ -82,15 +83,13 @@ def display_html(html: str, *, remote_images: bool = False) -> str:
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=_kept,
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
+        link_rel=None,
         url_schemes=set(_SCHEMES),
         url_relative="deny",
         filter_style_properties=set(_STYLES),
     )
-    if remote_images or "<img" not in clean:
-        return clean
-    return _ANY_TAG.sub(_without_remote_source, clean)
+    # The tags are those that nh3 wrote: each attribute in double quotes, so that none is found within another's value.
+    return _ANY_TAG.sub(lambda tag: _finished(tag, remote_images=remote_images), clean)
 
 
 def _depth(html: str) -> int:
@@ -119,9 +118,12 @@ def _kept(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _without_remote_source(tag: re.Match[str]) -> str:
-    # The tags are those that nh3 wrote: each attribute in double quotes, so that none is found within another's value.
-    if tag[1] or tag[2] != "img" or not _SOURCE.search(tag[0]):
+def _finished(tag: re.Match[str], *, remote_images: bool) -> str:
+    if tag[1]:
+        return tag[0]
+    if tag[2] == "a" and "href=" in tag[3]:
+        return f"{tag[0][:-1]}{_LINK_MANNERS}>"
+    if tag[2] != "img" or remote_images or not _SOURCE.search(tag[0]):
         return tag[0]
     rest = re.sub(rf"\s{_BLOCKED}=\"[^\"]*\"", "", tag[0])
     return _SOURCE.sub(rf"\1{_BLOCKED}=\2", rest, count=1)

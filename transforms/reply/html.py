@@ -23,6 +23,7 @@ _OPEN: dict[_Mark, str] = {"quoted": "\U0010fff0", "signed": "\U0010fff1", "cut"
 _CLOSE: dict[_Mark, str] = {"quoted": "\U0010fff3", "signed": "\U0010fff4"}
 _ANY_MARK = re.compile("[\U0010fff0-\U0010fff4]")
 
+_DEEPEST = 60
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _UNREAD = re.compile(r"<(style|script|head)\b.*?(?:</\1\s*>|\Z)", re.I | re.S)
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]{0,14})\b((?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*)>", re.I)
@@ -103,7 +104,7 @@ def _marked(html: str) -> Iterator[str]:
         for region in regions:
             region.level += region.name == name
         mark = _mark_of(name, tag[3]) if tag[3] or name == "blockquote" else None
-        if mark is not None:
+        if mark is not None and len(regions) < _DEEPEST:
             yield f"{html[at : tag.start()]}<div>{_OPEN[mark]}</div>"
             at = tag.start()
             if mark != "cut":
