@@ -161,6 +161,9 @@ class FreshdeskSource:
             except (AuthError, NotFoundError):
                 # Not every role may see agents; the tickets came.
                 agent = None
+        except NotFoundError as error:
+            detail = f"{error} Is there such an account? Check 'domain' or 'base_url'"
+            return CheckResult(name, False, detail)
         except ConnectorError as error:
             return CheckResult(name, False, str(error))
         if not isinstance(agent, dict):

@@ -259,6 +259,9 @@ class ZendeskSource:
                     name, works=False, detail=f"{who}; the exports need an administrator's token"
                 )
             return self._check_agent(name, who)
+        except NotFoundError as error:
+            detail = f"{error} Is there such an account? Check 'subdomain' or 'base_url'"
+            return CheckResult(name, works=False, detail=detail)
         except ConnectorError as error:
             return CheckResult(name, works=False, detail=str(error))
 

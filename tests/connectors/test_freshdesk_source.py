@@ -750,6 +750,13 @@ def test_page_of_a_proxy_is_no_list() -> None:
             list(source.pull("agents", None))
 
 
+def test_check_when_there_is_no_such_account_names_the_setting() -> None:
+    with account(tickets=spread(3)) as (standin, source):
+        standin.faults.add("tickets_list", "status", status=404)
+        result = source.check()
+        assert not result.works and "Check 'domain'" in result.detail
+
+
 AGENTS = [{"id": 21, "ticket_scope": 1, "contact": {"name": "Boris"}}]
 
 

@@ -846,6 +846,15 @@ def test_check_and_pull_when_the_token_is_wrong_then_say_so_without_it(anonymous
         assert "wr0ng-s3cret" not in str(caught.value)
 
 
+def test_check_when_there_is_no_such_account_then_names_the_setting() -> None:
+    clock = Clock()
+    with standin(account(1), clock) as zendesk, source_of(zendesk, clock) as source:
+        zendesk.faults.add("me", "status", status=404, body={"error": "No help desk"})
+        result = source.check()
+        assert not result.works
+        assert "Check 'subdomain'" in result.detail
+
+
 @pytest.mark.parametrize("anonymous", [False, True])
 def test_check_when_the_oauth_token_ran_out_then_takes_a_fresh_one(anonymous: bool) -> None:
     clock, desk = Clock(), TokenDesk()
