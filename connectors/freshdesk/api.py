@@ -24,8 +24,9 @@ R = TypeVar("R")
 PER_PAGE = 100
 """Rows a page; Freshdesk refuses more. Source: API reference, "Pagination"."""
 
-CALLS_AT_ONCE = 32
-"""Tickets whose children are asked for at once, at most (see `workers`); they share the account's budget."""
+CALLS_AT_ONCE = 34
+"""Tickets whose children are asked for at once, at most (see `workers`): a page of a hundred in three rounds. They share
+the account's budget."""
 
 EMBEDDED_CONVERSATIONS = 10
 """As many of its conversations a ticket's own view gives at most, without saying that there are more."""
