@@ -64,7 +64,6 @@ REASONS: Mapping[tuple[str, str], tuple[str, str]] = {
         CHOICE,
         "a missing semicolon behind `text/plain` does not hide the text",
     ),
-    ("text", "stalwart/malformed-005.eml"): (OPEN, "nested delimiters that contain each other"),
     ("text", "thunderbird/untyped_text_with_cte_and_charset.eml"): (
         WRONG,
         "`Content-Type: text` is text/plain (RFC 2045 §5.2)",

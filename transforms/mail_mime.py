@@ -217,6 +217,7 @@ def _pieces(body: bytes, boundary: bytes, limit: int) -> list[tuple[bytes, bool]
     marks = _delimiters(body, boundary, limit + 1, is_exact=True)
     if all(is_end for _, _, is_end in marks):
         marks = _delimiters(body, boundary, limit + 1, is_exact=False)
+    marks = _without_inner(body, boundary, marks)
     pieces: list[tuple[bytes, bool]] = []
     is_closed = False
     for index, (_, after, is_end) in enumerate(marks):
@@ -226,6 +227,24 @@ def _pieces(body: bytes, boundary: bytes, limit: int) -> list[tuple[bytes, bool]
         stop = marks[index + 1][0] if index + 1 < len(marks) else len(body)
         pieces.append((body[after : max(stop, after)], is_closed))
     return pieces
+
+
+def _without_inner(
+    body: bytes, boundary: bytes, marks: list[tuple[int, int, bool]]
+) -> list[tuple[int, int, bool]]:
+    """The delimiters without those of a part whose own boundary is ours and two dashes: they look like our end."""
+    inner = boundary + b"--"
+    declared = re.search(
+        rb'(?im)^content-type:(?:[^\n]|\n[ \t])*?boundary\s*=\s*"?'
+        + re.escape(inner)
+        + rb'"?\s*[;\r\n]',
+        body,
+    )
+    if declared is None:
+        return marks
+    closing = body.find(b"\n--" + inner + b"--", declared.end())
+    until = len(body) if closing < 0 else closing + 1
+    return [mark for mark in marks if not declared.start() < mark[0] < until]
 
 
 def _delimiters(

@@ -319,3 +319,17 @@ def test_reports_without_the_marks_of_one(payload: str, kind: str) -> None:
     assert mail.kind == kind
     if kind == "bounce":
         assert mail.bounced_ids == ("<sent@x.example>",)
+
+
+def test_a_part_whose_boundary_is_the_outer_one_and_two_dashes_is_read() -> None:
+    """Its delimiter looks like the end of the outer part, and its own end like a line that is neither."""
+    payload = (
+        HEAD + 'Content-Type: multipart/mixed; boundary="b"\n\n'
+        '--b\nContent-Type: multipart/mixed; boundary="b--"\n\n'
+        "--b--\n\none\n--b--\n\ntwo\n--b----\n"
+        "--b\n\nthree\n--b--\n"
+    )
+    assert parsed(payload).text == "one\ntwo\nthree"
+    # Said in a text and not in a header, it does no harm.
+    told = parsed(mixed("\nSay boundary=b--", "\ntwo"))
+    assert told.text == "Say boundary=b--\ntwo"
