@@ -26,6 +26,8 @@ _STANDARD_DELIMITER = "-- "
 _LONGEST_SIGNATURE = 12
 _LONGEST_STANDARD = 40
 _LONGEST_CONTACT = 9
+_LONGEST_BANNER = 6
+_HEAD_WORDS = 4
 _LONGEST_FOOTER = 40
 _LINK = re.compile(r"[<(\[]?(?:https?://|mailto:|www\.)[^\s>)\]]+[>)\]]?")
 _WORD = re.compile(r"[^\W_]+")
@@ -135,18 +137,24 @@ def _put(labels: list[Label | None], where: range, label: Label) -> None:
 def _label_banner(
     lines: Sequence[Line], paragraphs: Sequence[range], labels: list[Label | None]
 ) -> None:
-    for paragraph in paragraphs[:2]:
-        first = lines[paragraph.start].content.casefold().strip("*_[(<⚠️!-= ")
-        words = _words(lines, paragraph)
-        if (
-            len(paragraph) <= 6
-            and first.startswith(BANNER_HEADS)
-            and sum(cue in words for cue in BANNER_CUES) >= (1 if len(words) < 400 else 2)
-            and len(words.split()) > 4
-        ):
-            _put(labels, paragraph, ("disclaimer", "warning of a server"))
-        else:
+    """Label what a mail server put on top; its head may stand in a paragraph of its own."""
+    head = ""
+    for paragraph in paragraphs[:3]:
+        words = f"{head} {_words(lines, paragraph)}".strip()
+        first = words.lstrip("*_[(<⚠️!-= ")
+        if not first.startswith(BANNER_HEADS) or len(paragraph) > _LONGEST_BANNER:
             return
+        if len(words.split()) <= _HEAD_WORDS:
+            head = words
+            continue
+        if sum(cue in words for cue in BANNER_CUES) < (1 if len(words) < 400 else 2):
+            return
+        _put(
+            labels,
+            range(paragraphs[0].start, paragraph.stop),
+            ("disclaimer", "warning of a server"),
+        )
+        head = ""
 
 
 def _label_programs(

@@ -19,7 +19,12 @@ def reply_parts(text: str, html: str | None = None) -> ReplyParts:
         parts = split_html_reply(html)
         if parts.text.strip():
             return parts
-    return split_reply(text)
+    parts = split_reply(text)
+    if html and not parts.reply and not parts.quoted:
+        # A list's footer may be all that is plain text in a message.
+        shown = split_html_reply(html)
+        return shown if shown.reply else parts
+    return parts
 
 
 def reply_text(text: str, html: str | None = None) -> str | None:
@@ -28,7 +33,5 @@ def reply_text(text: str, html: str | None = None) -> str | None:
     An empty string says that the author wrote nothing: all is quoted, forwarded below a note, or signed.
     """
     parts = reply_parts(text, html)
-    if all(part.kind == "reply" for part in parts.parts):
-        return None
     reply = parts.reply
     return None if _SPACE.sub(" ", reply).strip() == _SPACE.sub(" ", text).strip() else reply
