@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from connectors.errors import ConnectorError
 from pipelines import terminal
+from pipelines.cli_contact import contact_app
 from pipelines.cli_look import check, checksum, explain, on_call
 from pipelines.cli_migrate import migrate_app
 from pipelines.cli_options import (
@@ -44,6 +45,7 @@ from pipelines.cli_problems import messages_app, quarantine
 from pipelines.cli_serve import hooks, serve
 from pipelines.cli_sla import sla_app
 from pipelines.cli_sources import attachments, reconcile, watch
+from pipelines.cli_thread import thread_app
 from pipelines.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -371,9 +373,11 @@ def show_scoreboard(written: "WrittenReport") -> None:
 app.command()(explain)
 app.command("on-call")(on_call)
 app.command()(quarantine)
+app.add_typer(contact_app, name="contact")
 app.add_typer(messages_app, name="messages")
 app.add_typer(migrate_app, name="migrate")
 app.add_typer(sla_app, name="sla")
+app.add_typer(thread_app, name="thread")
 app.command()(checksum)
 
 

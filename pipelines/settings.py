@@ -158,7 +158,7 @@ class FreshdeskSettings(HttpSourceSettings):
 
     type: Literal["freshdesk"]
     api_key: SecretStr
-    calls_at_once: int = Field(default=32, ge=1, le=64)
+    calls_at_once: int = Field(default=34, ge=1, le=64)
     """The most tickets asked for beside each other; fewer while the account is slow or its limit is used up."""
     webhook: FreshdeskWebhookSettings | None = None
     domain: HostName | None = None
@@ -190,6 +190,12 @@ class MailSettings(SourceSettings):
     """Domains whose addresses are all your people's."""
     solved_after_days: int = Field(default=7, ge=1, le=365)
     """A conversation counts as solved when the customer is silent for so long after an answer."""
+    new_after_days: int | None = Field(default=None, ge=1, le=3_650)
+    """A reply that comes so long after a conversation's last mail opens a new one; left out: never."""
+    split_at_new_subject: bool = False
+    """Whether a reply with another subject opens a new conversation."""
+    subject_days: int = Field(default=30, ge=0, le=365)
+    """Two mails that only their subject and a participant join may lie so far apart; 0: subjects join nothing."""
 
 
 class ImapSettings(MailSettings, RemoteSettings):

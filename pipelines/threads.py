@@ -7,7 +7,7 @@ threading (`transforms.threads`), the decisions' rows (`connectors.warehouse.thr
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from connectors.warehouse import audit, threads
 from connectors.warehouse.engine import reading, writing
@@ -53,11 +53,7 @@ def decide_thread(
     at = now()
     with writing(engine) as connection:
         for one in filter(None, (remote_id, with_remote_id)):
-            if not threads.has_mail(connection, client_key, source_key, one):
-                raise ValueError(
-                    f"source {source_key} of client {client_key} has no mail '{one}'; ids are listed with the"
-                    " doubtful ones"
-                )
+            _require(connection, client_key, source_key, one)
         threads.decide(
             *(connection, client_key, source_key, remote_id, kind, with_remote_id, at, decided_by)
         )
@@ -65,3 +61,32 @@ def decide_thread(
         item = audit.AuditItem(f"thread set {kind}", remote_id, at, detail)
         audit.append(connection, client_key, [item])
     return normalise_mailbox(engine, client_key, source_key, transform, now, is_decided=True)
+
+
+def undecide_thread(
+    engine: Engine,
+    client_key: str,
+    source_key: str,
+    transform: MailTransform,
+    remote_id: str,
+    now: Callable[[], datetime],
+) -> NormaliseReport:
+    """Takes a decision about a mail back, and places the mailbox's mails by their evidence.
+
+    Raises:
+        ValueError: the source has no such mail.
+    """
+    with writing(engine) as connection:
+        _require(connection, client_key, source_key, remote_id)
+        threads.forget_decision(connection, client_key, source_key, remote_id)
+        item = audit.AuditItem("thread undecided", remote_id, now(), {"source": source_key})
+        audit.append(connection, client_key, [item])
+    return normalise_mailbox(engine, client_key, source_key, transform, now, is_decided=True)
+
+
+def _require(connection: Connection, client_key: str, source_key: str, remote_id: str) -> None:
+    if not threads.has_mail(connection, client_key, source_key, remote_id):
+        raise ValueError(
+            f"source {source_key} of client {client_key} has no mail '{remote_id}'; "
+            "deskbridge thread review lists the ids of doubtful ones"
+        )

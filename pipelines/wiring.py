@@ -64,7 +64,7 @@ from transforms import file_export, freshdesk, freshdesk_articles, zendesk, zend
 from transforms.mail import MailboxPolicy
 from transforms.mapping import FileMapping, load_mapping
 from transforms.outlook.mapi import is_mail_class
-from transforms.threads import ThreadPolicy
+from transforms.threads import ALL_STEPS, ThreadPolicy
 from transforms.yaml_faults import did_you_mean
 
 MAPPING_MARK = "+"
@@ -156,14 +156,22 @@ def _digest(mapping: FileMapping) -> str:
 def _mail_transform(source: MailSettings, also_own: Iterable[str] = ()) -> MailTransform:
     own = frozenset(address.casefold() for address in (*source.own_addresses, *also_own))
     agents = frozenset(address.casefold() for address in source.agent_addresses)
+    domains = frozenset(domain.casefold().lstrip("@") for domain in source.agent_domains)
     return MailTransform(
         MailboxPolicy(
             own_addresses=own,
             agent_addresses=agents,
-            agent_domains=frozenset(d.casefold().lstrip("@") for d in source.agent_domains),
+            agent_domains=domains,
             solved_after=timedelta(days=source.solved_after_days),
         ),
-        ThreadPolicy(own_addresses=own | agents),
+        ThreadPolicy(
+            own_addresses=own | agents,
+            own_domains=domains,
+            window=timedelta(days=source.subject_days),
+            steps=ALL_STEPS if source.subject_days else ALL_STEPS - {"subject"},
+            new_after=timedelta(days=source.new_after_days) if source.new_after_days else None,
+            splits_at_new_subject=source.split_at_new_subject,
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from pipelines.demo.folder import CLIENT
 from pipelines.duplicates import link_duplicates
 from pipelines.normalise_mail import normalise_mailbox
 from pipelines.sync import sync_source
-from pipelines.threads import decide_thread, doubtful_threads
+from pipelines.threads import decide_thread, doubtful_threads, undecide_thread
 from tests.pipelines.test_mailbox import NOW, TRANSFORM, Box, mail
 
 QUESTION = (
@@ -245,9 +245,7 @@ def test_decisions_can_be_taken_back(sqlite_engine, tmp_path) -> None:
     box.take_in()
     second = box.rows(select(comment).where(comment.c.message_id == "<lamp2@buyer.example>"))[0]
     decide_thread(sqlite_engine, CLIENT, "box", TRANSFORM, second.remote_id, None, lambda: NOW, "k")
-    with writing(sqlite_engine) as connection:
-        threads.forget_decision(connection, CLIENT, "box", second.remote_id)
-    normalise_mailbox(sqlite_engine, CLIENT, "box", TRANSFORM, lambda: NOW, is_decided=True)
+    undecide_thread(sqlite_engine, CLIENT, "box", TRANSFORM, second.remote_id, lambda: NOW)
     assert groups(box) == [{"lamp", "lamp2"}]
     with reading(sqlite_engine) as connection:
         assert threads.decisions(connection, CLIENT, "box") == []
