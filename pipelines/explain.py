@@ -20,8 +20,11 @@ from pipelines.settings import SettingsError
 from pipelines.triage import RULE_FIELD
 from sla_rules.engine import evaluate, explain
 from transforms.mail_place import place_of
+from transforms.text import one_line
 
 Row = dict[str, Any]
+
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def explain_ticket(
         moves = trail.moves_of(connection, key)
         verdicts = trail.source_verdicts_of(connection, key)
         histories = history.read_histories(connection, [key])
+        words = trail.words_of(connection, key)
         timers, escalations, messages = trail.told_about(connection, key)
         audited = trail.audited(
             connection,
@@ -84,7 +88,7 @@ def explain_ticket(
         ]
         names = trail.names_of(connection, list(dict.fromkeys(people)))
     sections = [teller.ticket(links, moves), teller.raw(raw), teller.mails(mails)]
-    sections.append(teller.events(histories, names))
+    sections.append(teller.events(histories, names, words))
     if histories.tickets:
         rules = load_rules(runtime.settings, ticket["client_key"], as_of.date())
         facts, events = told(histories)
@@ -224,14 +228,18 @@ class _Teller:
             ],
         )
 
-    def events(self, histories: history.Histories, names: dict[str, str]) -> Section:
-        """Comments and changes in order."""
+    def events(
+        self, histories: history.Histories, names: dict[str, str], words: dict[str, str]
+    ) -> Section:
+        """Comments, with the first words that their authors wrote, and changes in order."""
         key = self._ticket["ticket_key"]
         rows: list[tuple[datetime, int, list[str]]] = []
         for comment in histories.comments.get(key, []):
             what = "public comment" if comment["is_public"] else "private note"
             if comment["is_automatic"]:
                 what = f"automatic {what}"
+            if own := one_line(words.get(comment["comment_key"], "")):
+                what = f"{what}: {own if len(own) <= _SHOWN else own[: _SHOWN - 1] + '…'}"
             who = names.get(comment["author_key"] or "", "–")
             rows.append(
                 (

@@ -118,6 +118,17 @@ def raw_versions(connection: Connection, found: Row) -> list[Row]:
     return [dict(row._mapping) for row in rows]
 
 
+def words_of(connection: Connection, ticket_key: str, most: int = 400) -> dict[str, str]:
+    """Of each comment of a ticket, by its key, the beginning of what its author wrote."""
+    own = func.coalesce(comment.c.reply_text, comment.c.body_text)
+    rows = connection.execute(
+        select(comment.c.comment_key, func.substr(own, 1, most)).where(
+            comment.c.ticket_key == ticket_key
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def mails_of(connection: Connection, ticket_key: str) -> list[Row]:
     """A ticket's mails in order: id, when sent, where they lay, why they are in this conversation."""
     newest = (
