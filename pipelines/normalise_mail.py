@@ -5,6 +5,7 @@ Belongs here: which mails are read together. Does not belong here: threading and
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -59,6 +60,8 @@ class _Work:
     withdrawn: list[str] = field(default_factory=list)
     """Mails that were a conversation's last ones and are no mails any more."""
     newest_raw_id: int = 0
+    sequence: int = 0
+    """Of the stream's normalising transactions, as it was when the work was found and after each of ours."""
 
     @property
     def alive(self) -> set[str]:
@@ -104,7 +107,8 @@ def normalise_mailbox(
     """Places new mails and builds every conversation that changed; silence may have solved others.
 
     With `is_decided` the mails are placed again though none came: a person decided about some.
-    Killed anywhere, the next call does the unmarked work again and ends with the same rows.
+    Killed anywhere, the next call does the unmarked work again and ends with the same rows. Where another run writes at the
+    same time, the one that comes second stops; what it had found is due at the next call.
     """
     report = NormaliseReport(client_key, source_key)
     as_of = now()
@@ -116,7 +120,41 @@ def normalise_mailbox(
         return report
     origin = Origin(client_key, source_key, transform.version, as_of)
     people = PeopleLoader(client_key, source_key, region)
+    with suppress(_OvertakenError):
+        _write(engine, origin, transform, work, people, finish, report, on_batch)
+    return report
+
+
+class _OvertakenError(Exception):
+    """Another run has written meanwhile: the places of mails that this one has read may be no longer so."""
+
+
+@contextmanager
+def _writing(engine: Engine, origin: Origin, work: _Work) -> Iterator[Connection]:
+    """A transaction that nothing of another run lies before since `work` was found.
+
+    Two runs that place the same mails at the same time would leave tickets without mails.
+    """
     with writing(engine) as connection:
+        place = (origin.client_key, origin.source_key, STREAM)
+        if not raw.claim_normalisation(connection, *place, work.sequence):
+            raise _OvertakenError
+        yield connection
+    work.sequence += 1
+
+
+def _write(
+    engine: Engine,
+    origin: Origin,
+    transform: MailTransform,
+    work: _Work,
+    people: PeopleLoader,
+    finish: Callable[[Batch], Batch],
+    report: NormaliseReport,
+    on_batch: Callable[[NormaliseReport], None],
+) -> None:
+    client_key, source_key = origin.client_key, origin.source_key
+    with _writing(engine, origin, work) as connection:
         give_keys(connection, client_key, source_key, work.came_from, work.alive)
         loading.forget_withdrawn(connection, client_key, source_key, work.withdrawn)
     for number, ticket_ids in enumerate([*work.batches()] or [[]]):
@@ -135,19 +173,18 @@ def normalise_mailbox(
                 for record, mail in parsed
             ),
             transform.mailbox,
-            as_of,
+            origin.recorded_at,
         )
         batch = finish(batch)
-        with writing(engine) as connection:
+        with _writing(engine, origin, work) as connection:
             changed = write_batch(connection, batch, {STREAM: records}, origin, people)
             # Only now: until their mails have moved, a mail's place is known by these rows alone.
             if work.came_from or work.withdrawn:
                 loading.forget_emptied(connection, client_key, source_key)
         report.add(batch, changed)
         on_batch(report)
-    with writing(engine) as connection:
+    with _writing(engine, origin, work) as connection:
         raw.mark_normalised(connection, client_key, source_key, STREAM, work.newest_raw_id)
-    return report
 
 
 def _find_work(
@@ -161,7 +198,8 @@ def _find_work(
 ) -> _Work:
     state = raw.stream_state(connection, client_key, source_key, STREAM)
     due = raw.changed_since(connection, client_key, source_key, STREAM, state.normalised_raw_id)
-    work = _Work(ThreadIndex(), newest_raw_id=due[-1][0] if due else state.normalised_raw_id)
+    newest = due[-1][0] if due else state.normalised_raw_id
+    work = _Work(ThreadIndex(), newest_raw_id=newest, sequence=state.normalise_sequence)
     affected: set[str] = set()
     left: dict[str, str] = {}
     policy = transform.mailbox

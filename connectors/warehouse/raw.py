@@ -33,6 +33,7 @@ class StreamState:
     sequence: int
     is_complete: bool
     normalised_raw_id: int
+    normalise_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,18 @@ def stream_state(
             sync_cursor.c.sequence,
             sync_cursor.c.is_complete,
             sync_cursor.c.normalised_raw_id,
+            sync_cursor.c.normalise_sequence,
         ).where(*_is_stream(sync_cursor, client_key, source_key, stream))
     ).first()
     if row is None:
         return StreamState(None, 0, False, 0)
-    return StreamState(row.cursor, row.sequence, row.is_complete, row.normalised_raw_id or 0)
+    return StreamState(
+        row.cursor,
+        row.sequence,
+        row.is_complete,
+        row.normalised_raw_id or 0,
+        row.normalise_sequence or 0,
+    )
 
 
 def store_page(
@@ -349,6 +357,25 @@ def mark_normalised(
         .where(*_is_stream(sync_cursor, client_key, source_key, stream))
         .values(normalised_raw_id=raw_id)
     )
+
+
+def claim_normalisation(
+    connection: Connection, client_key: str, source_key: str, stream: str, sequence: int
+) -> bool:
+    """Moves the stream's count of normalising transactions on, at the start of each; the row is held until its end.
+
+    False: it is not at `sequence`, so another run has written meanwhile. What this one has read is no longer so, and
+    nothing of it may be written.
+    """
+    moved = connection.execute(
+        update(sync_cursor)
+        .where(
+            *_is_stream(sync_cursor, client_key, source_key, stream),
+            func.coalesce(sync_cursor.c.normalise_sequence, 0) == sequence,
+        )
+        .values(normalise_sequence=sequence + 1)
+    )
+    return moved.rowcount > 0
 
 
 def count_records(connection: Connection, client_key: str, source_key: str) -> dict[str, int]:

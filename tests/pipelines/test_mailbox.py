@@ -24,6 +24,7 @@ from connectors.warehouse.tables import (
     ticket_link,
     timer,
 )
+from pipelines import normalise_mail
 from pipelines.demo.folder import CLIENT
 from pipelines.escalate import Destination, escalate_client
 from pipelines.measure import evaluate_client
@@ -360,3 +361,26 @@ def test_what_was_to_be_told_of_a_joined_conversation_is_called_off(box, tmp_pat
     assert rows[page] == "fired"
     actions = [row.action for row in box.rows(select(delivery)) if row.message_key == page]
     assert sorted(actions) == ["resolve", "trigger"]
+
+
+def test_two_runs_at_once_leave_no_ticket_without_mails(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has found its work when the second gets the mail that joins both conversations."""
+    apart, joining = two_threads_and_what_joins_them()
+    box.add(*apart)
+    box.pull()
+    found = normalise_mail._find_work
+
+    def overtaken(*arguments: object, **options: object) -> object:
+        work = found(*arguments, **options)
+        monkeypatch.setattr(normalise_mail, "_find_work", found)
+        box.add(joining)
+        box.take_in()
+        return work
+
+    monkeypatch.setattr(normalise_mail, "_find_work", overtaken)
+    normalise_mailbox(box.engine, CLIENT, "box", TRANSFORM, lambda: NOW)
+    assert sorted(map(sorted, box.conversations().values())) == [["first", "middle", "second"]]
+    box.take_in()
+    assert sorted(map(sorted, box.conversations().values())) == [["first", "middle", "second"]]

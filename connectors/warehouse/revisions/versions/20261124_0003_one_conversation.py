@@ -78,10 +78,14 @@ def upgrade() -> None:
     sa.Column('decided_by', types.SafeText(), nullable=False),
     sa.PrimaryKeyConstraint('client_key', 'source_key', 'remote_id', name=op.f('pk_thread_decision'))
     )
+    with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('normalise_sequence', sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Moves the schema back."""
+    with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
+        batch_op.drop_column('normalise_sequence')
     op.drop_table('thread_decision')
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.drop_column('thread_doubt')
