@@ -110,6 +110,7 @@ class HookWorker:
         )
         self._owner = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
         self._place = (client_key, settings.id)
+        self._leased_at = runtime.sending_clock()
 
     @property
     def place(self) -> Place:
@@ -182,7 +183,7 @@ class HookWorker:
         source: Any = self._wired.source
         try:
             return fetch_and_store(
-                self._runtime, *self._place, source, STREAM, ids, lambda _done: self._renew()
+                self._runtime, *self._place, source, STREAM, ids, lambda _done: self._stay()
             )
         except AuthError:
             raise
@@ -216,8 +217,13 @@ class HookWorker:
     def _lease_name(self) -> str:
         return f"hooks {self._client_key} {self._settings.id}"
 
+    def _stay(self) -> None:
+        """Renews the lease where a good part of it is over: a page may take milliseconds."""
+        if self._runtime.sending_clock() >= self._leased_at + LEASE / 4:
+            self._renew()
+
     def _renew(self) -> bool:
-        now = self._runtime.sending_clock()
+        now = self._leased_at = self._runtime.sending_clock()
         with writing(self._runtime.engine) as connection:
             return leases.take(connection, self._lease_name, self._owner, now, now + LEASE)
 

@@ -111,6 +111,8 @@ class ZendeskWebhooks:
         """How long each good one's answer took."""
         self.events = 0
         """Events that were told, each counted once."""
+        self.taken: list[bytes] = []
+        """Bodies of good ones that were answered 2xx."""
         zendesk.state.observers.append(self._observe)
 
     def start(self) -> Self:
@@ -243,6 +245,8 @@ class ZendeskWebhooks:
                 status, wait = 0, "1"
             with self._changed:
                 self.answers[one.kind, status] += 1
+                if one.kind == "good" and 200 <= status < 300:
+                    self.taken.append(one.body)
                 if one.kind == "good":
                     self.seconds.append(time.perf_counter() - started)
             patience = float(wait) if wait else 1.0

@@ -18,6 +18,7 @@ import requests
 from sqlalchemy import Engine, func, select, update
 
 from connectors.contract import Page
+from connectors.standins.freshdesk import FreshdeskStandin, Limits
 from connectors.standins.zendesk import ZendeskStandin
 from connectors.standins.zendesk_life import Life
 from connectors.standins.zendesk_sample import account
@@ -522,3 +523,93 @@ def _sqlite_tickets(file: Path) -> set[str]:
 
     with closing(sqlite3.connect(file)) as connection:
         return {row[0] for row in connection.execute("SELECT remote_id FROM ticket")}
+
+
+def test_a_secret_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "deskbridge.yaml"
+    file.write_text(
+        CONFIGURATION.format(
+            warehouse="sqlite:///x.db", address="http://127.0.0.1:9", secret="${HOOK}"
+        )
+    )
+    with pytest.raises(SettingsError, match=r"deskbridge.yaml:\d+") as refused:
+        load_settings(file, {"HOOK": "short-one"})
+    assert "short-one" not in str(refused.value)
+    settings = load_settings(file, {"HOOK": "long-enough-and-made-up"})
+    assert "long-enough" not in repr(settings)
+    assert "long-enough" not in settings.model_dump_json()
+
+
+FRESHDESK = """\
+warehouse: sqlite:///unused.db
+clients:
+  acme:
+    time_zone: UTC
+    sources:
+      - {{id: desk, type: freshdesk, base_url: '{address}', api_key: freshdesk-key,
+         webhook: {{secret: '{secret}', previous_secret: 'the-secret-of-before'}}}}
+  other:
+    time_zone: UTC
+    sources:
+      - {{id: desk, type: freshdesk, base_url: '{address}', api_key: freshdesk-key,
+         webhook: {{secret: 'the-other-clients-secret'}}}}
+"""
+
+
+def test_freshdesk_tells_of_a_ticket_by_its_rule(engine: Engine, tmp_path: Path) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    at = (now - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    row = {
+        "requester_id": 50,
+        "status": 2,
+        "description_text": "x",
+        "created_at": at,
+        "updated_at": at,
+    }
+    people = [{"id": 50, "name": "Bo", "email": "bo@x.example", "updated_at": at}]
+    tickets = [{**row, "id": number, "subject": f"ticket {number}"} for number in (1, 2, 3)]
+    with FreshdeskStandin(
+        {"tickets": tickets, "contacts": people}, limits=Limits(10**6, 10**6, 10**6)
+    ) as desk:
+        file = tmp_path / "deskbridge.yaml"
+        file.write_text(FRESHDESK.format(address=desk.base_url, secret=SECRET))
+        runtime = runtime_on(engine, load_settings(file))
+        assert ingest_client(runtime, "acme").errors == []
+        api = {"auth": ("freshdesk-key", "X"), "timeout": 10}
+        asked = {
+            "subject": "fresh",
+            "description": "x",
+            "requester_id": 50,
+            "status": 2,
+            "priority": 1,
+        }
+        made = requests.post(f"{desk.base_url}/api/v2/tickets", json=asked, **api)
+        assert (made.status_code, made.json()["id"]) == (201, 4)
+        put = requests.put(f"{desk.base_url}/api/v2/tickets/2", json={"status": 3}, **api)
+        assert put.status_code == 200
+        with Serve(runtime, ["acme", "other"]).start("127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.receiver.port}/hooks/acme/desk"
+
+            def post(body: dict[str, object], secret: str, **options: object) -> int:
+                headers = {"X-Deskbridge-Secret": secret} if secret else {}
+                return requests.post(
+                    url, json=body, headers=headers, timeout=10, **options
+                ).status_code  # type: ignore[arg-type]
+
+            assert post({"ticket_id": "4"}, SECRET) == 202
+            simple = {
+                "freshdesk_webhook": {"ticket_id": 2, "triggered_event": "{status:{from:2,to:2}}"}
+            }
+            assert post(simple, "the-secret-of-before") == 202
+            assert post({"ticket_id": 3}, "", auth=("deskbridge", SECRET)) == 202
+            assert post({"hello": "there"}, SECRET) == 202
+            assert post({"ticket_id": 1}, "the-other-clients-secret") == 401
+            assert post({"ticket_id": 1}, "") == 401
+            until(lambda: states(runtime) == {"done": 3, "ignored": 1})
+        now_here = {number: told[:2] for number, told in here(runtime).items()}
+        assert now_here["4"][0] == "fresh"
+        assert now_here["2"] == ("ticket 2", "pending")
+        assert set(now_here) == {"1", "2", "3", "4"}
+        with reading(engine) as connection:
+            assert set(connection.scalars(select(inbound_event.c.client_key))) == {"acme"}
+            assert inbound.states(connection, "other") == {}
