@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.same_people import SamePeople
 
 contact_app = typer.Typer(
-    help="Who is one person: doubtful pairs, reasons, and your decisions.", no_args_is_help=True
+    help="Who is one person: doubts, reasons, decisions.", no_args_is_help=True
 )
 
 Who = Annotated[str, typer.Argument(help="Our key, an e-mail address, or source/id.")]
