@@ -3,10 +3,10 @@
 Belongs here: the number, and running things by it. Does not belong here: limits and waiting for them (`pacing`), what a
 call is (`http`).
 
-The number rises by one a round of calls (at first by one a call) up to the most that is allowed; it is halved when the
-vendor refuses or fails, goes down to `CALM` while calls wait for our own budget (more callers would only wait longer),
-and goes down by one a round while answers take several times as long as they can (more calls would only queue up over
-there, or here for the processor). Called AIMD in the literature of networks.
+The number rises by one a call up to the most that is allowed, and by one a round of calls once something went wrong. It
+is halved when the vendor refuses or fails, goes down to `CALM` while calls wait for our own budget (more callers would
+only wait longer), and goes down by one a round while answers take several times as long as they can (more calls would
+only queue up over there, or here for the processor). Known as AIMD from networks.
 """
 
 import math
@@ -111,6 +111,7 @@ class Workers:
                 self._left_alone -= 1
             is_old = self._left_alone > 0
             if status is None or status == 429 or status >= 500:
+                self._is_starting = False
                 self._lower(self._limit / 2, _LEAST, is_old=is_old)
             elif seconds_waited > 0:
                 self._lower(self._limit * 0.75, CALM, is_old=is_old)
@@ -123,7 +124,6 @@ class Workers:
             self._limit = min(self._limit, float(self._most))
 
     def _lower(self, to: float, least: float, *, is_old: bool) -> None:
-        self._is_starting = False
         if not is_old and self._limit > least:
             self._left_alone = self.limit
             self._limit = max(to, least)
