@@ -11,16 +11,144 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-_GIVEN = (
-    "Anna Ben Clara David Elif Fatma Georg Hannah Igor Julia Karl Lena Mehmet Nora Omar Paula Quentin Rosa Samuel "
-    "Thomas Ursula Victor Wanda Xenia Yusuf Zoe Michael Robert William Elizabeth Katherine James Margaret Peter Maria "
-    "Ahmet Ayse Stefan Alexander Christian Daniel Martin Susan Barbara Joseph Andrew Emma Lukas Laura Jonas Sofia"
-).split()
-_STARTS = "Al Ber Cor Dan El Fal Gar Hol In Jor Kal Lam Mor Nor Os Per Quin Ros Sal Tor Ul Var Wes Yil Zim".split()
-_MIDDLES = " a e i o u ar en il on ur ach ell inn ost und".split(" ")
-_ENDS = "er mann sen son ov ski oglu ez ini ard berg feld stein ton well ley man dorf ic u".split()
-_STREETS = "Oak Mill Church Station Garden River Hill Market School Castle Lake Forest Bridge Field Abbey".split()
-_KINDS = "Street Road Avenue Lane Way".split()
+_GIVEN = [
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Elif",
+    "Fatma",
+    "Georg",
+    "Hannah",
+    "Igor",
+    "Julia",
+    "Karl",
+    "Lena",
+    "Mehmet",
+    "Nora",
+    "Omar",
+    "Paula",
+    "Quentin",
+    "Rosa",
+    "Samuel",
+    "Thomas",
+    "Ursula",
+    "Victor",
+    "Wanda",
+    "Xenia",
+    "Yusuf",
+    "Zoe",
+    "Michael",
+    "Robert",
+    "William",
+    "Elizabeth",
+    "Katherine",
+    "James",
+    "Margaret",
+    "Peter",
+    "Maria",
+    "Ahmet",
+    "Ayse",
+    "Stefan",
+    "Alexander",
+    "Christian",
+    "Daniel",
+    "Martin",
+    "Susan",
+    "Barbara",
+    "Joseph",
+    "Andrew",
+    "Emma",
+    "Lukas",
+    "Laura",
+    "Jonas",
+    "Sofia",
+]
+_STARTS = [
+    "Al",
+    "Ber",
+    "Cor",
+    "Dan",
+    "El",
+    "Fal",
+    "Gar",
+    "Hol",
+    "In",
+    "Jor",
+    "Kal",
+    "Lam",
+    "Mor",
+    "Nor",
+    "Os",
+    "Per",
+    "Quin",
+    "Ros",
+    "Sal",
+    "Tor",
+    "Ul",
+    "Var",
+    "Wes",
+    "Yil",
+    "Zim",
+]
+_MIDDLES = [
+    "",
+    "a",
+    "e",
+    "i",
+    "o",
+    "u",
+    "ar",
+    "en",
+    "il",
+    "on",
+    "ur",
+    "ach",
+    "ell",
+    "inn",
+    "ost",
+    "und",
+]
+_ENDS = [
+    "er",
+    "mann",
+    "sen",
+    "son",
+    "ov",
+    "ski",
+    "oglu",
+    "ez",
+    "ini",
+    "ard",
+    "berg",
+    "feld",
+    "stein",
+    "ton",
+    "well",
+    "ley",
+    "man",
+    "dorf",
+    "ic",
+    "u",
+]
+_STREETS = [
+    "Oak",
+    "Mill",
+    "Church",
+    "Station",
+    "Garden",
+    "River",
+    "Hill",
+    "Market",
+    "School",
+    "Castle",
+    "Lake",
+    "Forest",
+    "Bridge",
+    "Field",
+    "Abbey",
+]
+_KINDS = ["Street", "Road", "Avenue", "Lane", "Way"]
 _CITIES = [f"{a}{b}" for a in _STARTS for b in ("ford", "ham", "stadt", "ville", "bury", "köy")]
 _FREE = ("gmail.com", "outlook.com", "web.de", "yahoo.com", "gmx.net")
 _NICK = {
@@ -101,8 +229,7 @@ class _Maker:
         local = self._local(given, family)
         email = f"{local}@{pick.choice(_FREE)}"
         if pick.random() < 0.35:
-            firm = min(int(pick.paretovariate(0.7) * 3), self._companies)
-            firm = pick.randrange(self._companies) if firm == self._companies else firm
+            firm = min(int(pick.expovariate(1) * self._companies / 6), self._companies)
             maker = random.Random(firm)
             company = f"{maker.choice(_STARTS)}{maker.choice(_ENDS)} {maker.choice(('Systems', 'Trading', 'Logistics', 'Labs'))} {firm} GmbH"
             email = f"{local}@firm{firm}.example"
