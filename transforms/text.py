@@ -14,7 +14,7 @@ from inscriptis.model.config import ParserConfig
 from inscriptis.model.html_element import HtmlElement
 from lxml.etree import LxmlError
 
-from transforms.text_words import FUNCTION_WORDS, REPLY_PREFIXES
+from transforms.text_words import FUNCTION_WORDS, FURTHER_FUNCTION_WORDS, REPLY_PREFIXES, SCRIPTS
 
 HTML_LIMIT = 500_000
 """Longer HTML is stripped of its tags plainly instead of being laid out."""
@@ -43,6 +43,9 @@ _HIDES = re.compile(r"<[^<>]{0,2000}?\s(?:style\s*=|hidden[\s=>/])", re.I)
 _HIDDEN_ATTRIBUTE = re.compile(r"<[a-z][a-z0-9]*(?:\s[^<>]*?)?\shidden(?=[\s>=/])", re.I)
 _CELL_TAG = re.compile(r"</?t[dh]\b[^<>]*>", re.I)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>", re.I)
+_LEAST_SHARE = 0.05
+_LEAST_SHARE_OF_FURTHER = 0.2
+_SCRIPTS = {code: re.compile(pattern) for code, pattern in SCRIPTS.items()}
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 _PREFIX = re.compile(
@@ -60,7 +63,7 @@ _LAYOUT = ParserConfig(
 """As a browser lays it out: no indent for a `div`, no blank around a `span`; pictures by their `alt`."""
 
 _FILLER = re.compile(
-    "[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff](?:[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff\u00a0 \n]{2,})"
+    "[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff](?:[\u034f\u00ad\u200b-\u200d\u2007\u2060\ufeff\u00a0 ]{2,})"
 )
 """Runs of characters that nobody sees, by which newsletters push their text out of a mailbox's preview."""
 
@@ -139,7 +142,7 @@ def _without_style(tag: re.Match[str]) -> str:
 def _stripped(html: str) -> str:
     text = _COMMENT.sub("", _INVISIBLE_HTML.sub("", html))
     text = _TAG.sub("", _CELL_TAG.sub(" ", _BREAKING_TAG.sub("\n", text)))
-    return clean_text(html_entities.unescape(text))
+    return clean_text(_FILLER.sub(" ", html_entities.unescape(text)))
 
 
 def has_reply_prefix(subject: str) -> bool:
@@ -173,15 +176,39 @@ def normalise_subject(subject: str) -> str:
 
 
 def language(text: str) -> str | None:
-    """`en`, `de` or `tr` by the text's function words; None where they do not tell clearly."""
-    words = [word.casefold().replace("’", "'") for word in _WORD.findall(text[:20_000])]
+    """The language of a text as ISO 639-1, by its function words or its script; None where they do not tell clearly.
+
+    Told are those of `FUNCTION_WORDS`, `FURTHER_FUNCTION_WORDS` and `SCRIPTS`; a text of another, of two at once or of few words gives
+    None rather than a guess. Norwegian is not told from Danish.
+    """
+    text = text[:20_000]
+    by_script = _language_of_script(text)
+    if by_script is not None:
+        return by_script
+    words = [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
     if len(words) < 3:
         return None
     scores = {code: sum(word in known for word in words) for code, known in FUNCTION_WORDS.items()}
+    longer = [word for word in words if len(word) > 1]
+    for code, known in FURTHER_FUNCTION_WORDS.items():
+        found = [word for word in longer if word in known]
+        is_clear = len(set(found)) >= 2 and len(found) >= _LEAST_SHARE_OF_FURTHER * len(words)
+        scores[code] = len(found) if is_clear else 0
     (best, most), (_, second) = sorted(scores.items(), key=lambda item: -item[1])[:2]
-    if most < 2 or most / len(words) < 0.05 or most < 1.5 * second:
+    if most < 2 or most / len(words) < _LEAST_SHARE or most < 1.5 * second:
         return None
     return best
+
+
+def _language_of_script(text: str) -> str | None:
+    """The language whose own letters make up most of the letters; any kana make a text of them Japanese."""
+    letters = sum(letter.isalpha() for letter in text)
+    counts = {code: len(pattern.findall(text)) for code, pattern in _SCRIPTS.items()}
+    counts["zh"] += counts["ja"]
+    code, most = max(counts.items(), key=lambda item: item[1])
+    if most < 4 or most <= 0.5 * letters:
+        return None
+    return "ja" if code == "zh" and counts["ja"] > 0.05 * most else code
 
 
 def _without_prefixes(subject: str) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Text: HTML becomes readable, subjects lose their prefixes, three languages are told apart."""
+"""Text: HTML becomes readable, subjects lose their prefixes, languages are told apart."""
 
 import pytest
 from hypothesis import given
@@ -118,3 +118,57 @@ def test_clean_text_is_storable_and_stable(text: str) -> None:
 )
 def test_language(text: str, expected: str | None) -> None:
     assert language(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Bonjour, je n'ai toujours pas reçu ma commande et la facture est fausse. Merci de votre aide.", "fr"),
+        ("Hola, no puedo entrar en mi cuenta desde ayer y la contraseña no funciona. Gracias por su ayuda.", "es"),
+        ("Buongiorno, il pacco non è ancora arrivato e non ho ricevuto nessuna mail. Grazie per la risposta.", "it"),
+        ("Olá, não consigo entrar na minha conta e a senha não funciona. Obrigado pela ajuda.", "pt"),
+        ("Hallo, ik kan niet inloggen en het wachtwoord dat u mij heeft gestuurd werkt niet. Bedankt.", "nl"),
+        ("Dzień dobry, nie mogę się zalogować na moje konto i hasło jest już nieważne. Dziękuję za pomoc.", "pl"),
+        ("Hej, jag kan inte logga in och det lösenord som ni skickade till mig fungerar inte. Tack för hjälpen.", "sv"),
+        ("Hej, jeg kan ikke logge ind, og min adgangskode er ikke rigtig. Tak for hjælpen, venlig hilsen.", "da"),
+        ("Hei, en pysty kirjautumaan sisään ja salasana ei ole oikea. Voisitteko auttaa? Kiitos, se on tärkeää.", "fi"),
+        ("Dobrý den, nemohu se přihlásit a heslo není správné. Můžete mi prosím pomoci? Děkuji.", "cs"),
+        ("Здравствуйте, я не могу войти в мой аккаунт, и пароль не подходит. Спасибо за помощь.", "ru"),
+        ("Вітаю, я не можу увійти до мого акаунта, і пароль не підходить. Дякую за допомогу, будь ласка.", "uk"),
+        ("こんにちは、ログインできません。パスワードを再設定してください。", "ja"),
+        ("您好，我无法登录，请帮我重置密码。", "zh"),
+        ("안녕하세요, 로그인이 되지 않습니다. 도와주세요.", "ko"),
+        ("שלום, אני לא מצליח להתחבר לחשבון שלי", "he"),
+        ("Γεια σας, δεν μπορώ να συνδεθώ στον λογαριασμό μου", "el"),
+        ("Ok danke", None),
+        ("Order 4711", None),
+        ("la casa", None),
+        ("Yes", None),
+        ("com de la", None),
+        ("Router Switch Firewall Backup Server", None),
+        ("Привет", None),
+        ("X310 N210 B200 uhd_usrp_probe --args addr=192.168.10.2", None),
+    ],
+)  # fmt: skip
+def test_the_language_of_short_tickets_or_none_rather_than_a_guess(
+    text: str, code: str | None
+) -> None:
+    assert language(text) == code
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<div>Hi<div>there</div></div>", "Hi\nthere"),
+        ("<span>Hello</span><span>World</span>", "HelloWorld"),
+        ("<div>above<hr>below</div>", "above\nbelow"),
+        ('<p>See <img src="x" alt="the lamp"><img src="pixel" alt=""></p>', "See [the lamp]"),
+        ("<ul><li>one<ul><li>two</li></ul></li></ul><ol><li>a</li></ol>", "  * one\n      + two\n 1. a"),
+        ("<pre>if x:\n    y</pre>after", "if x:\n    y\nafter"),
+        ("<p>a &lt; b &amp;&nbsp;c &#8364; &nosuch;</p>", "a < b & c € &nosuch;"),
+        ("<div>Sale" + "&#847;&zwnj;&nbsp;" * 40 + "</div><p>Hello</p>", "Sale\n\nHello"),
+        ('<div style="display:none">preview</div><p>Hello</p>', "Hello"),
+    ],
+)  # fmt: skip
+def test_html_is_laid_out_as_a_browser_does(html: str, text: str) -> None:
+    assert html_to_text(html) == text

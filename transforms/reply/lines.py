@@ -10,7 +10,6 @@ from dataclasses import dataclass
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _MARKS = re.compile(r"[ \t\u00a0]{0,3}(?:>[ \t]?)+")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-_SPACE = re.compile(r"\s+")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _ESCAPED_FROM = re.compile(r">From ")
 _PROMPT = re.compile(r"\s{0,3}>>> [^\s>]")
@@ -70,7 +69,7 @@ def fenced(lines: Sequence[Line]) -> frozenset[int]:
 
 def plain(text: str) -> str:
     """A line's words: without invisible characters, blanks collapsed."""
-    return _SPACE.sub(" ", _UNSEEN.sub("", text)).strip()
+    return " ".join((text if text.isascii() else _UNSEEN.sub("", text)).split())
 
 
 def _line(raw: str, start: int) -> Line:
