@@ -12,6 +12,7 @@ from connectors.warehouse import raw
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import writing
 from pipelines.runtime import Runtime
+from transforms.model import RawRecord
 
 FETCHED_AT_ONCE = 100
 """Records asked for by id in one step; what came is stored before the next."""
@@ -25,6 +26,13 @@ class FetchedById(Protocol):
     def fetch(self, stream: str, remote_ids: Sequence[str]) -> Iterator[Page]:
         """As `contract.Reconcilable.fetch`."""
         ...
+
+
+STORED_AT_ONCE = 200
+"""Records of one transaction: a ticket's history is a page of its own, mostly of a few rows."""
+
+STORED_BYTES = 8_000_000
+"""Or fewer, where they are large."""
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ def fetch_and_store(
     remote_ids: Sequence[str],
     on_page: Callable[[Fetched], object] = lambda _done: None,
 ) -> Fetched:
-    """Fetches records by id, a transaction per page; what is here and newer stays.
+    """Fetches records by id and stores them, some hundred a transaction; what is here and newer stays.
 
     Args:
         runtime: engine and clock.
@@ -62,19 +70,35 @@ def fetch_and_store(
         ConnectorError: the source could not be asked; what came before is stored.
     """
     done = Fetched()
-    for some in chunks(remote_ids, FETCHED_AT_ONCE):
-        for page in source.fetch(stream, some):
-            done.calls += page.calls
-            done.answered |= {one.remote_id for one in page.records if one.stream == stream}
-            with writing(runtime.engine) as connection:
-                done.stored += raw.store_records(
-                    connection,
-                    client_key,
-                    source_key,
-                    page.records,
-                    fetched_at=runtime.now(),
-                    volatile=source.volatile_fields,
-                    keep_newer=True,
-                )
-            on_page(done)
+    waiting: list[RawRecord] = []
+
+    def store() -> None:
+        with writing(runtime.engine) as connection:
+            done.stored += raw.store_records(
+                connection,
+                client_key,
+                source_key,
+                waiting,
+                fetched_at=runtime.now(),
+                volatile=source.volatile_fields,
+                keep_newer=True,
+            )
+        waiting.clear()
+        on_page(done)
+
+    try:
+        for some in chunks(remote_ids, FETCHED_AT_ONCE):
+            for page in source.fetch(stream, some):
+                done.calls += page.calls
+                done.answered |= {one.remote_id for one in page.records if one.stream == stream}
+                waiting += page.records
+                size = sum(len(one.payload) for one in waiting)
+                if len(waiting) >= STORED_AT_ONCE or size >= STORED_BYTES:
+                    store()
+                else:
+                    on_page(done)
+    finally:
+        # Behind a failure too: what came before it is kept.
+        if waiting:
+            store()
     return done
