@@ -138,6 +138,18 @@ def test_introductions_of_a_marked_quote(introduction: str) -> None:
     assert kinds(parts) == [("reply", ""), ("quoted", "wrote line")]
 
 
+def test_a_quote_on_the_line_of_its_introduction_is_quoted() -> None:
+    head = "On Tue, 3 Mar 2026, 10:00 Ann, <ann@shop.example> wrote: > Is it? > > Ann"
+    assert split_reply(f"Yes it is.\n\n{head}").reply == "Yes it is."
+    assert split_reply("The ratio: > 5 is bad.").reply == "The ratio: > 5 is bad."
+
+
+def test_names_and_numbers_below_a_short_rule_are_a_signature_and_a_list_is_not() -> None:
+    assert split_reply("Great.\n\n---\nPat Sample\n+1 555 123 4567").reply == "Great."
+    listed = "Which one?\n\n---\nLinux\nWindows"
+    assert split_reply(listed).reply == listed
+
+
 def test_an_unmarked_message_below_an_unmistakable_introduction_is_quoted() -> None:
     head = "On Tue, Mar 3, 2026 at 4:05 PM Ann <ann@shop.example> wrote:\n\nDoes it work?\n"
     assert split_reply(f"It does.\n\n{head}").reply == "It does."

@@ -77,7 +77,9 @@ def introduction_at(lines: Sequence[Line], start: int) -> Introduction | None:
         if len(joined) > _LONGEST:
             return None
         if _may_close(line) and (end == start or _may_open(lines, start, end)):
-            found = _read(joined, is_quoted=_is_followed_by_quote(lines, end + 1, depth))
+            found = _read(
+                _before_marks(joined), is_quoted=_is_followed_by_quote(lines, end + 1, depth)
+            )
             if found is not None:
                 return Introduction(end + 1, found)
         if end == start and _SENTENCE_END.search(line.content):
@@ -85,8 +87,14 @@ def introduction_at(lines: Sequence[Line], start: int) -> Introduction | None:
     return None
 
 
+def _before_marks(content: str) -> str:
+    """A line without the quote that a program has put behind the introduction, `… wrote: > …`."""
+    at = content.find(": >")
+    return content if at < 0 or "<" in content[at:] else content[: at + 1]
+
+
 def _may_close(line: Line) -> bool:
-    text = line.content.rstrip("*_- \t|")
+    text = _before_marks(line.content).rstrip("*_- \t|")
     return (
         text.endswith((*_COLONS, ">"))
         or _ends_with_verb(text.casefold())

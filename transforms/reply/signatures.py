@@ -26,6 +26,7 @@ _STANDARD_DELIMITER = "-- "
 _LONGEST_SIGNATURE = 12
 _LONGEST_STANDARD = 40
 _LONGEST_CONTACT = 9
+_SHORT_RULES = ("---", "___", "===", "~~~", "***")
 _LONGEST_BANNER = 6
 _HEAD_WORDS = 4
 _LONGEST_FOOTER = 40
@@ -194,7 +195,11 @@ def _label_delimited(lines: Sequence[Line], labels: list[Label | None]) -> None:
 
 def _label_ruled(lines: Sequence[Line], labels: list[Label | None]) -> None:
     """Label a short block of names and contact data below the last rule."""
-    rules = [i for i, line in enumerate(lines) if labels[i] is None and is_rule(line)]
+    rules = [
+        i
+        for i, line in enumerate(lines)
+        if labels[i] is None and (is_rule(line) or line.content in _SHORT_RULES)
+    ]
     if not rules:
         return
     below = [i for i in range(rules[-1] + 1, len(lines)) if labels[i] is None]
