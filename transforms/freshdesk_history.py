@@ -9,6 +9,8 @@ what we have are the versions in which we saw the ticket. From these, and from n
   creation; else as `new` where no agent had touched it when first seen, else as `open` (Freshdesk's default).
 - `resolved_at`, `closed_at`, `reopened_at`, `pending_since` and `status_updated_at` of every version are exact
   changes to solved, closed, open, pending and that version's status. `first_responded_at` ends `new`.
+- An instant that a later version moves stays beside the new one. Where the new one lies before it, the ticket had
+  that status already, so the old one changes nothing: nobody told of a reopening between them.
 - Where a version's status still differs from what these say, the change was seen, not told: `is_observed`, at
   that version's `updated_at`. So are all changes of priority, assignee and team, and deleted and spam.
 - Priority is taken to be what it was when first seen; an assignee or team that was there when first seen counts

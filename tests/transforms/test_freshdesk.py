@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transforms import freshdesk
@@ -610,17 +610,44 @@ def test_any_history_is_a_chain_that_ends_in_what_the_ticket_is(
 
 
 @given(st.lists(VERSIONS, min_size=2, max_size=5))
+@example(
+    [
+        ticket(stats={"resolved_at": DAY + "08:01:00Z"}),
+        # `updated_at` stands still, the instant goes back: solved since then, so 08:01 solves nothing anew.
+        ticket(stats={"resolved_at": DAY + "08:00:01Z"}),
+    ]
+)
+@example(
+    [
+        ticket(stats={"closed_at": DAY + "08:01:00Z"}),
+        ticket(stats={"closed_at": DAY + "08:00:01Z"}),
+    ]
+)
 def test_exact_changes_known_from_earlier_versions_are_never_lost(
     bodies: list[dict[str, Any]],
 ) -> None:
     before = [one for one in read(*bodies[:-1]).changes if _is_told(one)]
     after = [one for one in read(*bodies).changes if one.field == "status"]
-    resolved = [one for one in before if one.new_value in ("solved", "closed")]
-    for told in resolved:
-        # A later version may tell that it was so even before: then that instant changes nothing any more.
-        until = [one.new_value for one in after if one.occurred_at <= told.occurred_at]
+    for told in before:
+        until = [one.new_value for one in after if one.occurred_at < told.occurred_at]
+        entering = until[-1] if until else None
         at_that_instant = {one.new_value for one in after if one.occurred_at == told.occurred_at}
-        assert {until[-1], *at_that_instant} & {"solved", "closed"}
+        # A later version may tell that it was so even before: then that instant changes nothing any more.
+        is_kept = told.new_value in {entering, *at_that_instant}
+        # A first reply ends `new`, where another change has not done so before.
+        is_reply = (told.old_value, told.new_value) == ("new", "open")
+        assert is_kept or (is_reply and entering != "new"), told
+
+
+def test_instant_that_goes_back_while_the_update_stands_still_takes_nothing_along() -> None:
+    later, sooner = DAY + "08:01:00Z", DAY + "08:00:01Z"
+    for name, status in (("resolved_at", "solved"), ("closed_at", "closed")):
+        batch = read(ticket(stats={name: later}), ticket(stats={name: sooner}))
+        assert changes(batch) == [
+            ("02 08:00:00", None, "new", False),
+            ("02 08:00:01", "new", status, False),
+            ("02 08:01:00", status, "new", True),
+        ]
 
 
 def _is_told(change: SourceChange) -> bool:
