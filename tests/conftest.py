@@ -19,6 +19,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 REPOSITORY = Path(__file__).parent.parent
 
+# Processes that a test starts import this repository, in whatever folder they work and whatever is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
