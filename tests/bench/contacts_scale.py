@@ -29,7 +29,8 @@ from transforms.matching.match import match
 from transforms.matching.records import MatchRecord
 
 SIZES = (10_000, 100_000, 1_000_000)
-THRESHOLD = 0.95
+THRESHOLDS = (0.95, 0.999, 0.99999)
+"""Splink is shown at whichever of them is best for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ def ours(table: Path, records: int, truth: dict[str, str]) -> Measured:
 
 def theirs(table: Path, records: int, truth: dict[str, str]) -> Measured:
     """Splink's figures for the same table."""
-    figures = splink_figures(table, "person", (THRESHOLD,))
-    scores = precision_and_recall(truth, figures["clusters"][str(THRESHOLD)])
+    figures = splink_figures(table, "person", THRESHOLDS)
+    every = [precision_and_recall(truth, clusters) for clusters in figures["clusters"].values()]
+    scores = max(every, key=lambda one: one[0] * one[1] / max(one[0] + one[1], 1e-9))
     times = (figures["seconds"], figures["cpu_seconds"], figures["megabytes"])
     return Measured(records, *times, precision=scores[0], recall=scores[1])
 

@@ -101,13 +101,30 @@ def cluster(
         replace(one, left=int(rows[one.left]), right=int(rows[one.right])) for one in work.joined
     ]
     still = ~kept & (bits >= DOUBTFUL_BITS)
-    return Clusters(
-        root,
-        joined,
-        np.concatenate([rows[near], left[still]]),
-        np.concatenate([rows[far], right[still]]),
-        np.concatenate([worth, bits[still]]),
-    )
+    ends = (np.concatenate([rows[near], left[still]]), np.concatenate([rows[far], right[still]]))
+    near, far, worth = _between(root, *ends, np.concatenate([worth, bits[still]]))
+    open_pairs = ~_are_refused(root, different, near, far)
+    return Clusters(root, joined, near[open_pairs], far[open_pairs], worth[open_pairs])
+
+
+def _between(root: Wide, left: Wide, right: Wide, bits: Bits) -> tuple[Wide, Wide, Bits]:
+    """Pairs of records as pairs of their groups, each once with its best score."""
+    a, b = root[left], root[right]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    order = np.lexsort((-bits, high, low))
+    low, high, bits = low[order], high[order], bits[order]
+    first = np.append(True, (low[1:] != low[:-1]) | (high[1:] != high[:-1]))[: len(low)]
+    first &= low != high
+    return low[first], high[first], bits[first]
+
+
+def _are_refused(root: Wide, different: NDArray[np.int64], left: Wide, right: Wide) -> Flags:
+    """Which pairs of groups have members that a person called two."""
+    if not len(different):
+        return np.zeros(len(left), np.bool_)
+    a, b = root[different[:, 0]], root[different[:, 1]]
+    held = np.minimum(a, b) * len(root) + np.maximum(a, b)
+    return np.isin(left * len(root) + right, held)
 
 
 class _Clustering:
@@ -142,7 +159,7 @@ class _Clustering:
                 self._join_chosen(left[chosen], right[chosen], bits[chosen])
                 changed = np.unique(self.root[np.concatenate([left[chosen], right[chosen]])])
                 left, right, bits = self._again(left, right, bits, changed)
-        still = (bits >= DOUBTFUL_BITS) & ~self._refused(left, right)
+        still = (bits >= DOUBTFUL_BITS) & ~_are_refused(self.root, self._different, left, right)
         return left[still], right[still], bits[still]
 
     def _join_decided(self, same: NDArray[np.int64]) -> bool:
@@ -150,7 +167,9 @@ class _Clustering:
         before = len(self.joined)
         for a, b in same.tolist():
             one, other = sorted((int(self.root[a]), int(self.root[b])))
-            refused = self._refused(np.array([one]), np.array([other])).any()
+            refused = _are_refused(
+                self.root, self._different, np.array([one]), np.array([other])
+            ).any()
             if not refused and self._join(a, b):
                 self.joined.append(Joined(one, other, np.inf, is_decided=True))
         return len(self.joined) > before
@@ -173,16 +192,11 @@ class _Clustering:
         self.root[moved] = one
         return True
 
-    def _refused(self, left: Wide, right: Wide) -> Flags:
-        """Which pairs of groups have members that a person called two."""
-        if not len(self._different):
-            return np.zeros(len(left), np.bool_)
-        a, b = self.root[self._different[:, 0]], self.root[self._different[:, 1]]
-        return np.isin(left * self._size + right, np.minimum(a, b) * self._size + np.maximum(a, b))
-
     def _mutual(self, left: Wide, right: Wide, bits: Bits) -> Wide:
         """Edges that are the best of both their ends and a match."""
-        at = np.flatnonzero((bits >= MATCH_BITS) & ~self._refused(left, right))
+        at = np.flatnonzero(
+            (bits >= MATCH_BITS) & ~_are_refused(self.root, self._different, left, right)
+        )
         order = at[np.lexsort((right[at], left[at], -bits[at]))]
         rank = np.arange(len(order))
         best = np.full(self._size, len(order), np.int64)
@@ -215,12 +229,7 @@ class _Clustering:
     def _again(self, left: Wide, right: Wide, bits: Bits, changed: Wide) -> tuple[Wide, Wide, Bits]:
         """Edges between groups after some have grown, their scores computed anew where an end has."""
         consolidate(self._table, self._grouped, self.root, changed)
-        a, b = self.root[left], self.root[right]
-        low, high = np.minimum(a, b), np.maximum(a, b)
-        order = np.lexsort((-bits, high, low))
-        low, high, bits = low[order], high[order], bits[order]
-        first = np.append(True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])) & (low != high)
-        low, high, bits = low[first], high[first], bits[first].copy()
+        low, high, bits = _between(self.root, left, right, bits)
         has_grown = np.zeros(self._size, np.bool_)
         has_grown[changed] = True
         at = np.flatnonzero(has_grown[low] | has_grown[high])

@@ -79,8 +79,10 @@ def _rows(table: Table, decisions: Sequence[PairDecision], decision: str) -> NDA
 
 
 def _clusters(table: Table, root: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    if not len(root):
+        return []
     order = np.argsort(root, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(root[order]) != 0)) if len(order) else order
+    starts = np.flatnonzero(np.append(True, np.diff(root[order]) != 0))
     ends = np.append(starts[1:], len(order))
     rows = order.tolist()
     return [
