@@ -613,3 +613,43 @@ def test_freshdesk_tells_of_a_ticket_by_its_rule(engine: Engine, tmp_path: Path)
         with reading(engine) as connection:
             assert set(connection.scalars(select(inbound_event.c.client_key))) == {"acme"}
             assert inbound.states(connection, "other") == {}
+
+
+def test_webhooks_beside_syncs_end_in_what_the_account_has(
+    runtime: Runtime, zendesk: ZendeskStandin, clock: WallClock
+) -> None:
+    """Both store and normalise the same source at the same time, as they do in production."""
+    errors: list[str] = []
+    stop = threading.Event()
+
+    def sync() -> None:
+        while not stop.is_set():
+            # Another run may have moved a cursor; nothing else may go wrong.
+            report = ingest_client(runtime, "acme")
+            errors.extend(str(one) for one in report.errors if "another run" not in str(one))
+            clock.ahead += timedelta(seconds=5)
+
+    worked: list[Worked] = []
+    with Serve(runtime, ["acme"], on_worked=worked.append).start("127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.receiver.port}/hooks/acme/zendesk"
+        with ZendeskWebhooks(zendesk, url, SECRET) as sender:
+            syncing = threading.Thread(target=sync)
+            syncing.start()
+            try:
+                life = Life(zendesk, random.Random(8))
+                for _ in range(80):
+                    with zendesk.lock:
+                        number = life.new_ticket()
+                        life.comment(number)
+                        life.change(life.changeable(10)[number % 10], subject=f"Now {number}")
+                    time.sleep(0.02)
+                sender.flush()
+                until(lambda: states(runtime).get("pending", 0) == 0, 60)
+            finally:
+                stop.set()
+                syncing.join()
+    assert errors == []
+    assert [error for one in worked for error in one.errors] == []
+    clock.ahead += timedelta(minutes=5)
+    assert ingest_client(runtime, "acme").errors == []
+    assert here(runtime) == there(zendesk)
