@@ -23,6 +23,9 @@ from transforms.text import is_forward
 Header = Callable[[str], str]
 """Gives the unfolded value of a header by its name, "" where the mail has none."""
 
+LONGEST_NAME = 300
+"""Letters of a name that are looked at: the patterns take their square."""
+
 _VIA = re.compile(
     r"^(?P<name>.+?)[\"'”]?\s+(?:via|über|por medio de|a través de|através de|tramite|przez|prostřednictvím|через"
     r"|経由|通过|kautta|aracılığıyla)\s+\S.*$",
@@ -111,6 +114,7 @@ def unfolded_address(address: str) -> str | None:
 
 
 def _via_name(name: str) -> str | None:
+    name = name[:LONGEST_NAME]
     match = _VIA.match(name) or _VIA_BEHIND.match(name)
     return match["name"].strip(" \"'“”") if match else None
 

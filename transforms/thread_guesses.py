@@ -16,7 +16,7 @@ from transforms.mail_headers import EPOCH
 from transforms.quoted_text import unpacked
 from transforms.text import base_subject, has_reply_prefix, is_forward
 from transforms.text_words import GENERIC_SUBJECTS
-from transforms.thread_links import Linked
+from transforms.thread_links import Linked, in_time
 from transforms.thread_model import MailHeaders, ThreadPolicy
 
 COMMON = 3
@@ -58,8 +58,14 @@ class Guesses:
         self._members: dict[str, set[str]] = {}
         self._senders: dict[str, set[str]] = {}
         self._join_by_decision()
+        self._first: dict[str, MailHeaders] = {}
+        self._cuts: dict[str, list[MailHeaders]] = {}
         for mail in linked.mails:
-            self._numbers.setdefault(linked.root(mail), set()).update(self._certain(mail))
+            root = linked.root(mail)
+            self._numbers.setdefault(root, set()).update(self._certain(mail))
+            self._first.setdefault(root, mail)
+            if mail.remote_id in linked.cuts:
+                self._cuts.setdefault(root, []).append(mail)
         if "ticket number" in policy.steps:
             self._join_by_number()
         self._walk()
@@ -163,7 +169,8 @@ class Guesses:
         if not found:
             return False
         known = [one for one in found if self._shares_people(mail, one.root)]
-        for candidates, is_known in ((known, True), (found, False)):
+        others = [one for one in found if one not in known]
+        for candidates, is_known in ((known, True), (others, False)):
             best = self._best_quote(mail, candidates, of_all, is_known=is_known)
             if best is None:
                 continue
@@ -242,14 +249,21 @@ class Guesses:
         if len(both) > 1 and reason != "ticket number":
             self._doubt(mail, other, f"{reason}, but another ticket number")
             return False
-        if mail.remote_id in linked.cuts:
+        if self._is_cut_off(left, right) or self._is_cut_off(right, left):
             return False
         root = linked.joined.join(left, right)
+        self._first[root] = min(self._first[left], self._first[right], key=in_time)
+        self._cuts[root] = [*self._cuts.get(left, ()), *self._cuts.get(right, ())]
         self._numbers[root] = both
         for sets in (self._members, self._senders):
             sets[root] = sets.get(left, set()) | sets.get(right, set())
         self.reasons.setdefault(mail.remote_id, reason)
         return True
+
+    def _is_cut_off(self, root: str, other: str) -> bool:
+        """Whether a conversation begins by a cut and the other one is older: a later mail must not undo it."""
+        first = in_time(self._first[other])
+        return any(first < in_time(cut) for cut in self._cuts.get(root, ()))
 
     def _doubt(self, mail: MailHeaders, other: MailHeaders, why: str) -> None:
         self.doubts.setdefault(mail.remote_id, (other, why))
@@ -297,18 +311,18 @@ class _Quotes:
 
     def add(self, mail: MailHeaders) -> None:
         """Remembers a mail's words, its own and those it quotes: another answer to the same mail is as good."""
-        for each in unpacked(mail.own_prints + mail.quoted_prints):
-            if each in self._wanted:
-                places = self._where.setdefault(each, [])
+        root_of = self._linked.joined.root
+        atoms = self._linked.atoms
+        root = self._linked.root(mail)
+        for each in self._wanted.intersection(unpacked(mail.own_prints + mail.quoted_prints)):
+            places = self._where.setdefault(each, [])
+            for number, one in enumerate(places):
+                if root_of(atoms[one.remote_id]) == root:
+                    places[number] = mail
+                    break
+            else:
                 if len(places) <= COMMON:
-                    root = self._linked.root(mail)
-                    same = next(
-                        (n for n, one in enumerate(places) if self._linked.root(one) == root), None
-                    )
-                    if same is None:
-                        places.append(mail)
-                    else:
-                        places[same] = mail
+                    places.append(mail)
 
     def find(self, mail: MailHeaders) -> tuple[list[_Quoted], int]:
         """Conversations that a mail quotes, most first, and how many of its fingerprints could tell."""

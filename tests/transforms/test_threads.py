@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.quoted_text import fingerprints, packed
+from transforms.thread_links import in_time
 from transforms.thread_numbers import ticket_numbers
 from transforms.threads import (
+    Doubt,
     MailHeaders,
     Placement,
     ThreadDecision,
@@ -309,29 +311,37 @@ def test_order_and_batches_change_nothing(
 
 
 @settings(max_examples=200, deadline=None)
-@given(MAILS, POLICIES)
-def test_a_conversation_that_a_person_set_apart_stays_so(
-    mails: list[MailHeaders], policy: ThreadPolicy
-) -> None:
+@given(st.lists(some_mail(), min_size=1, max_size=12, unique_by=lambda each: each.remote_id))
+def test_a_mail_set_apart_has_nothing_that_ties_it_upwards(mails: list[MailHeaders]) -> None:
+    """It stands with no earlier mail but those that name it, as if it named, quoted and was called nothing."""
+    mails = [replace(each, sent_at=max(each.sent_at, START)) for each in mails]
+    one = mails[0]
+    bare = replace(
+        one,
+        in_reply_to=(),
+        reference_ids=(),
+        subject="",
+        numbers=(),
+        text_numbers=(),
+        thread_index=None,
+        quoted_prints=b"",
+        participants=(),
+    )
+    without = placed(bare, *mails[1:])
+    policy = replace(POLICY, decisions=(ThreadDecision(one.remote_id, "apart"),))
     found = placed(*mails, policy=policy)
-    apart = {each.remote_id for each in policy.decisions if each.kind == "apart"} & set(found)
-    joined = {
-        each
-        for d in policy.decisions
-        if d.kind == "with"
-        for each in (d.remote_id, d.other_remote_id)
+    beside = {
+        name
+        for name, each in found.items()
+        if each.ticket_remote_id == found[one.remote_id].ticket_remote_id
     }
-    for name in apart - joined:
-        assert found[name].reason in ("set apart by a person", "copy")
-        earlier = [
-            each.remote_id
-            for each in mails
-            if found[each.remote_id].ticket_remote_id == found[name].ticket_remote_id
-            and each.sent_at < next(m.sent_at for m in mails if m.remote_id == name)
-        ]
-        # Earlier ones may only stand with it where they answer it (clocks go wrong) or are copies of it.
-        for one in earlier:
-            assert found[one].reason != "first mail" or one in joined
+    allowed = {
+        name
+        for name, each in without.items()
+        if each.ticket_remote_id == without[one.remote_id].ticket_remote_id
+    }
+    later = {each.remote_id for each in mails if in_time(each) > in_time(one)}
+    assert beside <= allowed | later
 
 
 @given(MAILS)
@@ -359,3 +369,132 @@ def test_thirty_thousand_mails_are_placed_in_seconds() -> None:
     found = place(mails, ThreadIndex(), POLICY)
     assert len({each.ticket_remote_id for each in found}) == 6_000
     assert datetime.now(UTC) - began < timedelta(seconds=20)
+
+
+def test_an_id_without_angles_counts_where_that_mail_is_here() -> None:
+    answer = mail("b", hours=1, subject="x", in_reply_to=("a",))
+    assert placed(mail("a"), answer)["b"].reason == "in-reply-to without angles"
+    lost = [mail(name, subject=name * 9, in_reply_to=("gone@x.example",)) for name in "bc"]
+    assert not together(*lost)
+    assert not together(mail("a"), answer, policy=replace(POLICY, steps=frozenset()))
+
+
+def test_an_address_is_no_id() -> None:
+    answers = [
+        mail(
+            name, hours=n, subject=name * 9, in_reply_to=("<ada@customer.example>",), people=(who,)
+        )
+        for n, (name, who) in enumerate([("a", "ada@customer.example"), ("b", "bob@x.example")])
+    ]
+    assert not together(*answers)
+
+
+def test_a_list_that_hands_mails_on_joins_nobody() -> None:
+    first, later = (
+        replace(one, list_addresses=("users@list.example",))
+        for one in (
+            mail("a", people=("ada@x.example", "users@list.example")),
+            mail(
+                "b",
+                hours=1,
+                subject="Re: Printer in room four is broken",
+                people=("eve@x.example", "users@list.example"),
+            ),
+        )
+    )
+    assert not together(first, later)
+
+
+def test_outlooks_index_joins_people_who_share_it_and_the_subject() -> None:
+    def indexed(name: str, hours: float, who: str) -> MailHeaders:
+        return replace(mail(name, hours=hours, people=(who, INFO)), thread_index="0f" * 16)
+
+    found = placed(
+        indexed("a", 0, "ada@x.example"),
+        indexed("b", 900, "ada@x.example"),
+        indexed("c", 901, "eve@x.example"),
+    )
+    assert found["b"] == Placement("b", thread("<a>"), "thread index")
+    assert found["c"].ticket_remote_id == thread("<c>")
+    assert found["c"].doubt == Doubt(
+        thread("<a>"), "it has the same conversation index and nobody in common"
+    )
+
+
+def quoter(
+    name: str, hours: float, who: str, subject: str, quoted: str, own: str = ""
+) -> MailHeaders:
+    made = mail(name, hours=hours, subject=subject, people=(who, INFO))
+    return replace(made, **quoting(own, quoted, "ada@x.example"))  # type: ignore[arg-type]
+
+
+ASKED = quoter("a", 0, "ada@x.example", "Lamp", "", SENTENCES[0])
+
+
+@pytest.mark.parametrize(
+    ("later", "joins"),
+    [
+        (quoter("b", 900, "ada@x.example", "Re: Lamp", SENTENCES[0]), True),
+        (quoter("b", 9, "ada@x.example", "Re: what else", SENTENCES[0]), True),
+        (quoter("b", 900, "ada@x.example", "Re: what else", SENTENCES[0]), False),
+        (quoter("b", 9, "ada@x.example", "New trouble", SENTENCES[0]), False),
+        (quoter("b", 9, "bob@x.example", "Re: Lamp", SENTENCES[0]), True),
+        (quoter("b", 9, "bob@x.example", "Fwd: Lamp", SENTENCES[0]), False),
+        (quoter("b", 9, "bob@x.example", "Re: Lamp", SENTENCES[0][:40]), False),
+        (
+            quoter(
+                "b", 9, "bob@x.example", "Re: Lamp", SENTENCES[0] + " " + " ".join(SENTENCES[1:])
+            ),
+            False,
+        ),
+        (quoter("b", 9, "ada@x.example", "Re: [#5] what else", SENTENCES[0]), True),
+    ],
+    ids=[
+        *("same subject", "other subject", "other subject, late", "no reply", "named stranger"),
+        *("stranger's forward", "few words", "small share", "number"),
+    ],
+)
+def test_quoted_text_joins_within_its_guards(later: MailHeaders, joins: bool) -> None:
+    found = placed(ASKED, later)
+    assert (found["a"].ticket_remote_id == found["b"].ticket_remote_id) == joins
+    assert not joins or found["b"].reason == "quoted text"
+
+
+def test_words_that_many_conversations_hold_join_nobody() -> None:
+    canned = [
+        quoter(f"a{n}", n, f"p{n}@x.example", f"Case {n}", "", SENTENCES[0]) for n in range(4)
+    ]
+    later = quoter("b", 9, "p1@x.example", "Re: something", SENTENCES[0])
+    assert not together(canned[1], later, *canned)
+    assert placed(*canned, later)["b"].reason == "first mail"
+
+
+def test_a_reply_to_a_long_silent_conversation_may_begin_a_new_one() -> None:
+    policy = replace(POLICY, new_after=timedelta(days=30))
+    found = placed(
+        mail("a"),
+        mail("b", hours=24 * 29, references=("<a>",)),
+        mail("c", hours=24 * 70, references=("<a>", "<b>")),
+        mail("d", hours=24 * 71, references=("<a>", "<b>", "<c>")),
+        policy=policy,
+    )
+    assert [found[name].ticket_remote_id for name in "abcd"] == [
+        *(thread("<a>"), thread("<a>"), thread("<c>"), thread("<c>"))
+    ]
+    assert found["c"].reason == "long silence"
+
+
+def test_a_changed_subject_may_begin_a_new_conversation() -> None:
+    policy = replace(POLICY, splits_at_new_subject=True)
+    mails = [
+        mail("a"),
+        mail("b", hours=1, references=("<a>",), subject="Re: Printer in room four is broken"),
+        mail("c", hours=2, references=("<a>", "<b>"), subject="Lamp in room five"),
+        mail("d", hours=3, references=("<a>", "<c>"), subject="Re: Lamp in room five"),
+    ]
+    found = placed(*mails, policy=policy)
+    assert found["c"].reason == "changed subject"
+    assert [found[name].ticket_remote_id for name in "abcd"] == [
+        *(thread("<a>"), thread("<a>"), thread("<c>"), thread("<c>"))
+    ]
+    assert together(*mails)
