@@ -1,10 +1,10 @@
 """Help that reads well, starts at once, and is what the documents say."""
 
 import re
+import resource
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,14 +151,21 @@ def test_daily_commands_import_neither_dagster_nor_pandas(modules: str) -> None:
 
 
 def test_help_answers_well_below_a_second() -> None:
+    """Measured in the process' own CPU time, which does not grow while others wait for the processor."""
     seconds = []
     for _ in range(3):
-        started = time.monotonic()
+        before = _children_seconds()
         subprocess.run(
             [sys.executable, "-m", "pipelines.cli", "--help"],
             capture_output=True,
             check=True,
             cwd=REPOSITORY,
         )
-        seconds.append(time.monotonic() - started)
-    assert min(seconds) < 0.8, seconds
+        seconds.append(_children_seconds() - before)
+    assert min(seconds) < 0.6, seconds
+
+
+def _children_seconds() -> float:
+    """CPU time of all children that ended, in their own code and in the system's."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
