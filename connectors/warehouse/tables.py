@@ -329,6 +329,41 @@ comment = Table(
     Index(None, "raw_remote_id", "source_key"),
 )
 
+erasure = Table(
+    "erasure",
+    metadata,
+    _key("erasure_key"),
+    _text("client_key", required=True),
+    _text("contact_key", required=True),
+    _text("author", required=True),
+    _at("erased_at", required=True),
+    _at("finished_at"),
+    _text("salt", required=True),
+    _json("counts", required=True),
+    _json("plan"),
+    Index(None, "client_key"),
+)
+"""Whose data was erased, when and by whom. `plan` holds what is left to do until `finished_at`; `salt` is the client's,
+by which `erased_record` names what it holds no name of."""
+
+erased_record = Table(
+    "erased_record",
+    metadata,
+    _key("client_key"),
+    _key("remote_hash"),
+    _text("erasure_key", required=True),
+    _text("source_key", required=True),
+    _text("kind", required=True),
+    _text("entity_key"),
+    _json("kept_fields"),
+    Index(None, "entity_key"),
+    Index(None, "client_key", "erasure_key"),
+)
+"""What stays erased when a source sends it again: `kind` is record, ticket, part, message, address, mention or person.
+
+`remote_hash` is the salted sha256 of the source, the kind and the source's id (an id can be an address);
+`kept_fields` is what of the record is structure (`connectors.erasing`)."""
+
 thread_decision = Table(
     "thread_decision",
     metadata,
@@ -729,6 +764,8 @@ OPERATIONAL: dict[str, frozenset[str]] = {
     "inbound_event": frozenset(
         {"received_at", "applied_at", "state", "attempts", "next_at", "failure"}
     ),
+    "erasure": frozenset({"erased_at", "finished_at", "plan", "salt"}),
+    "erased_record": frozenset({"remote_hash"}),
     "report_issue": frozenset({"issued_at"}),
     "audit_entry": frozenset({"sequence", "previous_hash", "entry_hash", "occurred_at", "detail"}),
     "migration_run": frozenset({"started_at", "ended_at"}),

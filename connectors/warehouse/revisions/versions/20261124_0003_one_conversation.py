@@ -81,9 +81,44 @@ def upgrade() -> None:
     with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
         batch_op.add_column(sa.Column('normalise_sequence', sa.BigInteger(), nullable=True))
 
+    op.create_table('erasure',
+    sa.Column('erasure_key', types.SafeText(), nullable=False),
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.Column('contact_key', types.SafeText(), nullable=False),
+    sa.Column('author', types.SafeText(), nullable=False),
+    sa.Column('erased_at', types.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', types.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('salt', types.SafeText(), nullable=False),
+    sa.Column('counts', types.Json(), nullable=False),
+    sa.Column('plan', types.Json(), nullable=True),
+    sa.PrimaryKeyConstraint('erasure_key', name=op.f('pk_erasure'))
+    )
+    with op.batch_alter_table('erasure', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_erasure_client_key'), ['client_key'], unique=False)
+    op.create_table('erased_record',
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.Column('remote_hash', types.SafeText(), nullable=False),
+    sa.Column('erasure_key', types.SafeText(), nullable=False),
+    sa.Column('source_key', types.SafeText(), nullable=False),
+    sa.Column('kind', types.SafeText(), nullable=False),
+    sa.Column('entity_key', types.SafeText(), nullable=True),
+    sa.Column('kept_fields', types.Json(), nullable=True),
+    sa.PrimaryKeyConstraint('client_key', 'remote_hash', name=op.f('pk_erased_record'))
+    )
+    with op.batch_alter_table('erased_record', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_erased_record_client_key_erasure_key'), ['client_key', 'erasure_key'], unique=False)
+        batch_op.create_index(batch_op.f('ix_erased_record_entity_key'), ['entity_key'], unique=False)
+
 
 def downgrade() -> None:
     """Moves the schema back."""
+    with op.batch_alter_table('erased_record', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_erased_record_entity_key'))
+        batch_op.drop_index(batch_op.f('ix_erased_record_client_key_erasure_key'))
+    op.drop_table('erased_record')
+    with op.batch_alter_table('erasure', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_erasure_client_key'))
+    op.drop_table('erasure')
     with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
         batch_op.drop_column('normalise_sequence')
     op.drop_table('thread_decision')
