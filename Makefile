@@ -7,7 +7,7 @@ KILLS ?= 20
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-crash real-data test faults bench mail-cases lint format dev wheel-check clean
+.PHONY: help demo demo-crash real-data test faults bench bench-data mail-cases lint format dev wheel-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -37,15 +37,24 @@ faults: $(STAMP) ## the long soaks: every fault, a live writer, 100 kills, the l
 	@DESKBRIDGE_SOAK_SECONDS=20 DESKBRIDGE_SOAK_TICKETS=2500 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_zendesk_soak.py
 	@DESKBRIDGE_SOAK_TICKETS=35000 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_freshdesk_soak.py
 	@DESKBRIDGE_SOAK_SECONDS=15 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_imap_soak.py
+	@DESKBRIDGE_SOAK_SECONDS=20 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_mail_api_soak.py
 	@DESKBRIDGE_KILLS=100 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_killed_sync.py
+	@DESKBRIDGE_SERVE_KILLS=30 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_killed_serve.py
 	@DESKBRIDGE_LIMIT_WINDOWS=6 DESKBRIDGE_LIMIT_SCALE=30 $(BIN)/pytest -q -s --timeout 1800 tests/faults/test_limits.py
 	@$(BIN)/pytest -q -s --timeout 1800 tests/faults/test_refused.py tests/faults/test_full_disk.py
 
-bench: $(STAMP) ## calls, speed beside another connector, memory; installs that connector into .bench/ (minutes)
+bench: $(STAMP) ## calls, speed, memory, webhooks, a million contacts, beside others that go into .bench/ (long)
 	@DESKBRIDGE_CALLS_ZENDESK_TICKETS=100000 $(BIN)/pytest -q -s --timeout 1800 tests/bench/test_zendesk_calls.py tests/bench/test_freshdesk_calls.py
 	@$(BIN)/python -m tests.bench.speed zendesk
 	@$(BIN)/python -m tests.bench.speed freshdesk --tickets 1000
 	@$(BIN)/python -m tests.bench.memory
+	@$(BIN)/python -m tests.bench.webhooks
+	@$(BIN)/python -m tests.bench.contacts_scale
+
+bench-data: $(STAMP) ## contacts, threads, replies on labelled sets (DESKBRIDGE_SHARED_DATA), beside others (minutes)
+	@$(BIN)/python -m tests.bench.contacts
+	@$(BIN)/python -m tests.bench.threads
+	@$(BIN)/python -m tests.bench.replies
 
 mail-cases: $(STAMP) ## read the real mails and Outlook files (DESKBRIDGE_SHARED_DATA) and compare with what others read
 	@$(BIN)/python -m tests.mail_cases
