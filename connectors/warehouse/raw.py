@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select, update
 from connectors.contract import Page
 from connectors.errors import TransientError
 from connectors.json_text import parsed
+from connectors.warehouse import erasures
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, insert, one_of, select_in, upsert
 from connectors.warehouse.tables import raw_record, sync_cursor
 from connectors.warehouse.types import canonical_parsed, safe_text
@@ -168,6 +169,7 @@ def _store(
     """Writes a new version of each record whose content differs from its latest one; returns how many."""
     place = (client_key, source_key, stream)
     latest = _latest_hashes(connection, *place, [safe_text(r.remote_id) for r in records])
+    records = erasures.gate(connection, *place, records, latest)
     if keep_newer:
         records = _without_older(connection, place, records)
     rows: dict[tuple[str, int], dict[str, Any]] = {}
