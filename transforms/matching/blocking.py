@@ -141,7 +141,7 @@ def _list_keys(table: Table) -> Iterator[Key]:
             np.fromiter(map(len, table.locals), np.int32, len(table.locals))[local] >= 5
         )
         yield _key((np.where(is_own, local, NONE),), 6, 0, owners)
-        start = np.append(_prefix(table.emails.values, 7), NONE)[codes]
+        start = np.append(_prefix(table.emails.values, 5), NONE)[codes]
         yield _key((start,), 5, 0, owners)
     if len(table.phones.codes):
         yield _key((table.phone_tail[table.phones.codes],), 12, 3, table.phones.owners())
@@ -170,6 +170,8 @@ def _person_keys(table: Table) -> Iterator[Key]:
     for other in (born, post, street, city, domain):
         if (other >= 0).any():
             yield _key((part, np.tile(other, 2)), 5, 0, everybody)
+    for other in (post, city):
+        yield _key((born, other), 6)
     for other in (born, part):
         whose = everybody if len(other) > len(table) else None
         yield _key((other,), 4, 0, whose)

@@ -51,7 +51,7 @@ class Born:
             (days <= 31, LIKE, 0.015, 0.0025),
             (apart == 2, LIKE, 0.02, 0.012),
             (days <= 366, LIKE, 0.02, 0.03),
-            (days >= 0, DIFFERENT, 0.045, 0.95),
+            (days >= 0, DIFFERENT, 0.02, 0.95),
         )
         told = np.zeros(len(at), np.bool_)
         for where, level, same_rate, u in outcomes:

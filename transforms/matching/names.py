@@ -22,7 +22,7 @@ from transforms.matching.said import (
 )
 from transforms.matching.similarity import edits, is_close, is_similar, likeness
 from transforms.matching.table import Codes, Flags, Table, Wide
-from transforms.matching.values import has_nickname, is_nickname
+from transforms.matching.values import has_nickname, is_known_name, is_nickname
 
 
 class NameParts:
@@ -40,6 +40,7 @@ class NameParts:
         self._sorted = ["".join(sorted(value)) for value in self._values]
         self._first = np.array([*(ord(value[0]) for value in self._values), 0], np.int32)
         self._has_blank = has_blank(self._values)
+        self._is_known = np.array([is_known_name(value) for value in self._values], np.bool_)
         self._has_nickname = np.array([has_nickname(value) for value in self._values], np.bool_)
 
     def compare(self, table: Table, a: Wide, b: Wide) -> tuple[Said, Said]:
@@ -97,6 +98,11 @@ class NameParts:
             told[where] = True
 
         put(self._loose[p] == self._loose[q], CLOSE, 0.06, seen + 0.0003)
+        if field == "given name":
+            both_known = self._is_known[p] & self._is_known[q]
+            nicks = ~told & self._has_nickname[p] & self._has_nickname[q]
+            put(where_true(nicks, left, right, is_nickname), LIKE, 0.06, seen + 0.003)
+            put(both_known & (shorter > 1), DIFFERENT, 0.03, 0.97)
         # The rarer form decides: a slip makes a word that nearly nobody is called, Anna and Hanna are two names.
         rarer = np.minimum(self._count[p], self._count[q])
         put(is_close(like), CLOSE, 0.08, np.clip(rarer * 60, 2e-4, 0.3))
@@ -104,9 +110,6 @@ class NameParts:
         put(shorter == 1, DIFFERENT, 0.06, 0.92)
         parts = ~told & (self._has_blank[p] | self._has_blank[q])
         put(where_true(parts, left, right, is_part), LIKE, 0.06, seen + 0.001)
-        if field == "given name":
-            nicks = ~told & self._has_nickname[p] & self._has_nickname[q]
-            put(where_true(nicks, left, right, is_nickname), LIKE, 0.06, seen + 0.003)
         put(is_similar(like), LIKE, 0.03, np.clip(rarer * 500, 2e-3, 0.3))
         rest = np.flatnonzero(~told & (shorter >= 4))
         jumbled = slots(len(at))

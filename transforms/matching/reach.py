@@ -57,7 +57,7 @@ class Emails:
         one = Said.nothing("", len(pair))
         others = np.where(x == y, sharers[x], 0.0) + np.where(role, 2.0, 0.0)
         same = np.flatnonzero(x == y)
-        one.set(same, EXACT, log2_of(0.65 / ((others[same] + 0.02) / self._size)))
+        one.set(same, EXACT, log2_of(0.65 / ((others[same] + 0.005) / self._size)))
         at = np.flatnonzero(x != y)
         is_colleague = self._domain[x[at]] == self._domain[y[at]]
         # One of a company seldom has two addresses there.

@@ -38,6 +38,9 @@ CONFLICT_BITS = -2.0
 FAMILY_BITS = 4.0
 """By so much surer must it be that two are only of one household: a single other given name may be damaged."""
 
+DAMAGED = 0.1
+"""So many pairs of one person's own records conflict, since one of them is damaged or half empty."""
+
 NOT_COMPARED = -99.0
 """Score of pairs that were left out at first sight."""
 
@@ -247,7 +250,7 @@ class Scorer:
         bits = -bits
         beyond = steady.beyond | rest.beyond
         if self._is_person:
-            beyond |= (colleagues > 0) & (steady.names >= RARE_NAME_BITS)
+            beyond |= (colleagues > 0) & (steady.names + self._prior >= RARE_NAME_BITS)
             bits = np.where(beyond, bits, np.minimum(bits, MATCH_BITS - 0.1))
         return Scores(bits.astype(np.float32), (steady.told + rest.told).astype(np.float32), beyond)
 
@@ -286,4 +289,6 @@ def _sharers(lists: Lists, a: Wide, b: Wide, conflict: Flags) -> NDArray[np.floa
     codes = x[same]
     pairs = np.bincount(codes, minlength=len(lists.values))
     against = np.bincount(codes, conflict[pair[same]], len(lists.values))
-    return against / np.maximum(pairs, 1) * np.maximum(lists.counts - 1, 0)
+    rate = np.maximum(against / np.maximum(pairs, 1) - DAMAGED, 0)
+    others: NDArray[np.float64] = rate * np.maximum(lists.counts - 1, 0)
+    return others

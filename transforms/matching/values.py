@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from transforms.identity_values import GMAIL_DOMAINS, organisation_domain
 from transforms.matching.word_lists import (
+    GIVEN_NAMES,
     LEGAL_FORMS,
     NICKNAMES,
     SCRIPTS,
@@ -111,6 +112,11 @@ def _groups() -> dict[str, frozenset[int]]:
     return {form: frozenset(numbers) for form, numbers in found.items()}
 
 
+def is_known_name(name: str) -> bool:
+    """Whether a given name is known as such, so that it is no slip of another known one."""
+    return name in GIVEN_NAMES or name in _groups()
+
+
 def has_nickname(name: str) -> bool:
     """Whether other forms of a given name are known."""
     return name in _groups()
@@ -144,6 +150,9 @@ def own_domain(domain: str) -> str:
 def phone_digits(text: str) -> str:
     """A number's digits without zeros in front; empty under seven, which is no number to know anybody by."""
     digits = _NO_DIGIT.sub("", text).lstrip("0")
+    if len(digits) == 11 and digits[0] == "8" and not text.lstrip().startswith("+"):
+        # Russia and Kazakhstan dial 8 where others write +7.
+        digits = f"7{digits[1:]}"
     return digits if len(digits) >= 7 and len(set(digits)) > 2 else ""
 
 

@@ -12,7 +12,7 @@ HOUSEHOLD: Mapping[str, float] = {
     "given name": 0.003,
     "family name": 0.5,
     "date of birth": 0.003,
-    "e-mail": 0.03,
+    "e-mail": 0.02,
     "phone": 0.4,
     "street": 0.85,
     "postcode": 0.9,
@@ -27,7 +27,7 @@ COLLEAGUES: Mapping[str, float] = {
     "given name": 0.003,
     "family name": 0.01,
     "date of birth": 0.003,
-    "e-mail": 0.03,
+    "e-mail": 0.02,
     "phone": 0.5,
     "street": 0.9,
     "postcode": 0.95,
@@ -39,10 +39,10 @@ COLLEAGUES: Mapping[str, float] = {
 """Two people of one company; how many there are is counted in the data."""
 
 CHAIN: Mapping[str, float] = {
-    "name": 0.7,
-    "domain": 0.9,
+    "name": 0.5,
+    "domain": 0.6,
     "e-mail": 0.3,
-    "phone": 0.3,
+    "phone": 0.2,
     "street": 0.01,
     "postcode": 0.05,
     "city": 0.3,
@@ -68,5 +68,5 @@ OTHERWISE = 0.05
 RELATED_BITS = 1.0
 """How much rarer they are than two records of one: half as many."""
 
-RARE_NAME_BITS = 18.0
-"""From here on a name is so rare that with one company it makes a match; a name alone never does."""
+RARE_NAME_BITS = 4.0
+"""So many bits beyond the prior a name is so rare that with one company it makes a match; alone it never does."""

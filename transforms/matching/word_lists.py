@@ -99,6 +99,27 @@ NICKNAMES: tuple[tuple[str, ...], ...] = tuple(
 )
 """Forms of one given name; a form may stand in several lines."""
 
+GIVEN_NAMES = frozenset(
+    """ada adam adela aaron alan albert alice alina alma amalia amanda amelia amir amira amy ana andre andrea anja anna
+    anne anita anton antonia arne astrid aylin ayla ayse aysel bella bella ben berk bert bianca brian bruno carla carlo
+    carlos carmen carol caroline celina chiara christian christiana clara claude claudia claudio daniel daniela
+    danielle dario daria dean denis denise diana diego dora ela elena eli elia elias elif elin elisa ella elsa emil emilia
+    emily emma emre enes eric erica erik erika eva evan eve fabian fabia fatma felix felicia filip finn flora
+    florian frank franka gabriel gabriela gina greta hakan halil hana hanna hannah hans hasan heidi helen helena helene
+    hugo ida igor ilka ilse ina ines inga inge ingo irena irene iris ismail ivan ivana jan jana jane jean jens
+    jill joan joana joel john jon jonas jose josef josefa judith julia julian juliana julie julien julius karin karl
+    karla katja kerem kim klara lara lars laura lea leah leila lena leo leon leona leonie lia liam lian lili lilian
+    lilly lily lina linda linus lisa lora lorena louis louisa luca lucas lucia lucy luis luisa lukas luna maja malte
+    mara marc marcel marcela marco maria mariam marian mariana marie mario marion marius mark marko marta martha martin
+    martina mary mathilda max maya mia michael michaela mila milan milena mira miriam mona monika murat nadia nadja
+    nicola nicolas nicole nils nina noah noel nora olga oliver olivia omar omer oscar oskar otto paul paula pauline
+    peter petra pia rene renate rita robert roberta robin rolf roman romana ronja rosa rose rudolf ruth sabina sabine
+    sahra sam samira sara sarah selim selin selina selma serkan sina silvia simon simona simone sofia sofie sonja
+    stefan stefania stella sven svenja tamara tania tanja tara theo theodora thomas tim tina tobias tom tomas toni ulla
+    uwe valentin valentina vera vincent viola volker walter wanda yasmin yusuf zara zoe""".split()  # noqa: SIM905
+)
+"""Given names that are near another one: between two of them an edit is no slip (Anna, Hanna; Paul, Paula)."""
+
 SCRIPTS = str.maketrans(
     dict(zip("абвгдезийклмнопрстуфыэіґ", "abvgdeziiklmnoprstufyeig", strict=True))
     | dict(zip("αβγδεζηικλμνξοπρσςτυφω", "avgdeziiklmnxoprsstyfo", strict=True))

@@ -319,3 +319,75 @@ def test_two_called_different_are_never_one(batch: list[MatchRecord], data: st.D
 
 def test_the_notes_of_doubtful_pairs_are_different_sentences() -> None:
     assert len({NAME_ALONE, MEMBERS_DISAGREE, DECIDED_SAME}) == 3
+
+
+HOME = {"street": "Lindenweg 12", "city": "Ulm", "postcode": "89073"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (
+            {"given": "John", "family": "Kowal", "born": "1979-11-03", "city": "Ulm"},
+            {"given": "John", "family": "Kowal", "born": "1979-03-11"},
+        ),
+        (
+            {"name": "Robert Kowal", "phones": ("+493012345678",)},
+            {"name": "Bob Kowal", "phones": ("+493012345678",)},
+        ),
+        (
+            {"name": "Иван Петров", "phones": ("+79161234567",)},
+            {"name": "Ivan Petrov", "phones": ("8 916 1234567",)},
+        ),
+        (
+            {"name": "Ayşe Öztürk", "emails": ("ayse+shop@o.example",)},
+            {"name": "A. Ozturk", "emails": ("ayse@o.example",)},
+        ),
+        (
+            {"name": "Xaverius Obermoosbichler", "company": "Acme Inc."},
+            {"name": "Xaverius Obermoosbichler", "company": "ACME"},
+        ),
+        (
+            {"name": "Anna Maier", "emails": ("anna77@x.example",)},
+            {"name": "Anna Vogel", "emails": ("anna77@x.example",)},
+        ),
+    ],
+)
+def test_one_person_written_in_two_ways(left: dict[str, object], right: dict[str, object]) -> None:
+    assert is_one(of(key="a", **left), of(key="b", **right))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        # Two names, not a slip.
+        (
+            {"name": "Anna Maier", "phones": ("+493012345678",), **HOME},
+            {"name": "Hanna Maier", "phones": ("+493012345678",), **HOME},
+        ),
+        # Father and son.
+        (
+            {"given": "John", "family": "Kowal", "born": "1951-05-06", **HOME},
+            {"given": "John", "family": "Kowal", "born": "1979-11-23", **HOME},
+        ),
+        # Two addresses made of one common name.
+        (
+            {"name": "Anna Smith", "emails": ("anna.smith@gmail.com",)},
+            {"name": "Anna Smith", "emails": ("anna.smith@gmx.de",)},
+        ),
+        # Numbered boxes.
+        (
+            {"name": "John Kowal", "emails": ("student101@uni.example",)},
+            {"name": "Jana Kowal", "emails": ("student102@uni.example",)},
+        ),
+        # A number that somebody without a name has too.
+        ({"name": "Anna Maier", "phones": ("+493012345678",)}, {"phones": ("+493012345678",)}),
+        # A couple with one box.
+        (
+            {"name": "John Smith", "emails": ("smiths@x.example",)},
+            {"name": "Mary Smith", "emails": ("smiths@x.example",)},
+        ),
+    ],
+)
+def test_two_people_who_look_alike(left: dict[str, object], right: dict[str, object]) -> None:
+    assert not is_one(of(key="a", **left), of(key="b", **right))
