@@ -106,7 +106,8 @@ class FreshdeskApi:
         has_next = "next" in response.links
         per_page = int(params.get("per_page", 0))
         is_last = not rows or (not has_next and (not per_page or len(rows) < per_page))
-        return Listing(rows, is_last, self.server_time)
+        # From this very answer: another thread's may have moved `server_time` on meanwhile.
+        return Listing(rows, is_last, self._server_time(response.headers.get("Date")))
 
     def children(self, ticket_id: str, *, with_attachments: bool) -> Children:
         """A ticket's conversations, and its description's attachments where they are asked for.
@@ -171,7 +172,9 @@ class FreshdeskApi:
         response = self.session.request("GET", f"api/v2/{path}", params=dict(params))
         date = response.headers.get("Date")
         if not date or date != self._date:
-            self.server_time, self._date = self._server_time(date), date or ""
+            # Several threads ask: an answer that comes late never sets the clock back.
+            self.server_time = max(self.server_time, self._server_time(date))
+            self._date = date or ""
         return response
 
     def _view(self, path: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
