@@ -98,7 +98,9 @@ def explain(
         )
         return
     for section in sections:
-        terminal.table(section.title, section.columns, section.rows)
+        columns, rows = section.shown()
+        width = terminal.STACKED_WIDTH if section.stacks else None
+        terminal.table(section.title, columns, rows, width=width)
 
 
 def on_call(

@@ -34,6 +34,26 @@ class Section:
     title: str
     columns: tuple[str, ...]
     rows: list[list[str]]
+    stacks: tuple[tuple[str, ...], ...] = ()
+    """Columns that a terminal shows one below the other, as one; where given, every column is in one of them."""
+
+    def shown(self) -> tuple[list[str], list[list[str]]]:
+        """Columns and rows for a terminal, stacks as one column each.
+
+        A stack's cell has a line for each of its columns; in one that stands alone the last word has its own.
+        """
+        if not self.stacks:
+            return list(self.columns), self.rows
+        places = [[self.columns.index(name) for name in stack] for stack in self.stacks]
+        columns = [
+            "\n".join(name.rstrip("#") for name in stack) + "#" * stack[-1].endswith("#")
+            for stack in self.stacks
+        ]
+        return columns, [[_stacked([row[at] for at in one]) for one in places] for row in self.rows]
+
+
+def _stacked(cells: Sequence[str]) -> str:
+    return "\n".join(cells if len(cells) > 1 else cells[0].rsplit(" ", 1))
 
 
 def explain_ticket(
@@ -298,6 +318,15 @@ class _Teller:
                 ]
                 for clock in clocks
             ],
+            stacks=(
+                ("metric", "state"),
+                ("policy",),
+                ("priority", "calendar"),
+                ("target#", "elapsed#"),
+                ("due",),
+                ("stopped",),
+                ("breached",),
+            ),
         )
 
     def intervals(self, intervals: Sequence[Any]) -> Section:

@@ -19,6 +19,9 @@ from rich.table import Table
 PIPE_WIDTH = 130
 """Columns where the output is no terminal: wide enough for the tables, and the same everywhere."""
 
+STACKED_WIDTH = 100
+"""Most columns of a table whose cells have several lines anyway."""
+
 out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
@@ -47,12 +50,17 @@ def as_json(value: Any) -> None:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_dense: bool = False
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    is_dense: bool = False,
+    width: int | None = None,
 ) -> None:
     """A table; cells are text, never markup. Columns whose name ends in `#` are right-aligned numbers.
 
-    Where it is too wide, the widest columns are folded. `is_dense` leaves out the lines between columns, for tables
-    of many numbers.
+    Where it is wider than `width` or the terminal, the widest columns are folded. `is_dense` leaves out the lines
+    between columns, for tables of many numbers.
     """
     shown = Table(
         title=escape(title) or None,
@@ -67,7 +75,7 @@ def table(
         shown.add_column(column.rstrip("#"), justify="right" if number else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(escape(str(cell)) for cell in row))
-    out.print(shown)
+    out.print(shown, width=width)
 
 
 class Reporter:

@@ -1,13 +1,17 @@
 """Every command on a small demo with its stand-ins: exit codes, JSON, words, and that again changes nothing."""
 
 import json
+import re
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,12 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from command_runner import Ran, run
 
 from connectors.warehouse.tables import metadata
+from pipelines import terminal
 from pipelines.demo.configuration import write_configuration
 from pipelines.demo.folder import AFTER_MIGRATION, BEFORE_MIGRATION, LIVE_FROM, DemoFolder
 from pipelines.demo.folder import AS_OF as DEMO_NOW
 from pipelines.demo.servers import port_of, stand_ins
 from pipelines.demo.world import generate
 from pipelines.demo.write import write
+from pipelines.explain import _Teller
 
 SIZE = 0.03
 
@@ -192,7 +198,47 @@ def test_explain_follows_a_ticket_to_its_page(demo: Demo) -> None:
         assert part.lower() in titles.lower(), titles
     assert all(isinstance(row, dict) for rows in explained.values() for row in rows)
     assert "pagerduty" in json.dumps(explained)
-    assert str(number) in demo.run("explain", f"{source}/{number}").out
+    shown = demo.run("explain", f"{source}/{number}").out
+    assert str(number) in shown
+    (clocks,) = re.findall(r"SLA clocks *\n(.*?┘)", shown, re.S)
+    assert max(map(len, clocks.splitlines())) <= 100
+    words = Counter(re.findall(r"[^\s│┃]+", clocks))
+    told = Counter(
+        word
+        for row in explained["SLA clocks"]
+        for column, cell in row.items()
+        for word in f"{column} {cell}".split()
+    )
+    names = Counter(list(explained["SLA clocks"][0]) * (len(explained["SLA clocks"]) - 1))
+    assert told - names <= words, "a cell is missing"
+
+
+def test_clocks_with_long_names_fit_a_hundred_columns_too() -> None:
+    clocks = _Teller({}, ZoneInfo("Europe/Istanbul")).clocks(
+        [
+            SimpleNamespace(
+                metric="next_reply",
+                instance=12,
+                policy="Gold [bold]plan[/] of Kadıköy",
+                policy_version="92ecc8a06bd1",
+                priority="critical",
+                calendar="weekdays_without_school_holidays",
+                target_seconds=1_000_000,
+                elapsed_seconds=-1_000_000,
+                due_at=DEMO_NOW,
+                stopped_at=DEMO_NOW,
+                breached_at=DEMO_NOW,
+                state="running",
+                is_at_risk=True,
+            )
+        ]
+    )
+    with terminal.out.capture() as captured:
+        terminal.table(clocks.title, *clocks.shown(), width=terminal.STACKED_WIDTH)
+    shown = captured.get()
+    assert max(map(len, shown.splitlines())) <= 100
+    letters = Counter(re.sub(r"[^\w()[\]:/-]", "", shown))
+    assert Counter("".join("".join(cell.split()) for cell in clocks.rows[0])) <= letters
 
 
 def test_explain_wants_a_ticket_that_there_is(demo: Demo) -> None:
