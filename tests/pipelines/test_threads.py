@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.tables import comment, ticket, ticket_link
 from pipelines.demo.folder import CLIENT
 from pipelines.duplicates import link_duplicates
-from pipelines.normalise_mail import normalise_mailbox
+from pipelines.normalise_mail import MailTransform, normalise_mailbox
+from pipelines.settings import load_settings
 from pipelines.sync import sync_source
 from pipelines.threads import decide_thread, doubtful_threads, undecide_thread
+from pipelines.wiring import sources_of, wire
 from tests.pipelines.test_mailbox import NOW, TRANSFORM, Box, mail
 
 QUESTION = (
@@ -255,3 +258,18 @@ def test_a_mail_that_is_not_here_cannot_be_decided_about(sqlite_engine, tmp_path
     Box(sqlite_engine, tmp_path / "box.mbox")
     with pytest.raises(ValueError, match=r"source box of client .* has no mail 'nothing'"):
         decide_thread(sqlite_engine, CLIENT, "box", TRANSFORM, "nothing", None, lambda: NOW, "kim")
+
+
+def test_a_mailbox_says_when_a_reply_begins_anew(tmp_path) -> None:
+    config = tmp_path / "deskbridge.yaml"
+    (tmp_path / "box.mbox").write_bytes(b"")
+    choices = "new_after_days: 90, split_at_new_subject: true, subject_days: 0, agent_domains: [shop.example]"
+    source = f"{{id: box, type: mbox, path: box.mbox, {choices}}}"
+    config.write_text(f"clients: {{{CLIENT}: {{time_zone: Etc/UTC, sources: [{source}]}}}}")
+    settings = load_settings(config)
+    wired = wire(settings, CLIENT, sources_of(settings, CLIENT)[0], lambda: NOW)
+    assert isinstance(wired.transform, MailTransform)
+    policy = wired.transform.threads
+    assert (policy.new_after, policy.splits_at_new_subject) == (timedelta(days=90), True)
+    assert "subject" not in policy.steps
+    assert policy.is_own("kim@shop.example")
