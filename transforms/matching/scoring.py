@@ -29,6 +29,11 @@ from transforms.matching.weights import (
     RELATED_BITS,
 )
 
+NAMES = ("given name", "family name")
+
+NO_IDENTITY = frozenset({*NAMES, "company", "domain", "city", "postcode", "region"})
+"""Fields that make no match of a name, however rare they are: too many people share them."""
+
 CHUNK = 400_000
 """Pairs compared at once: what bounds the memory."""
 
@@ -212,10 +217,12 @@ class Scorer:
     def _sums(self, fields: list[Said], colleagues: Bits) -> _Sums:
         beyond = np.zeros(len(fields[0].bits), np.bool_)
         for said in fields:
-            if said.field not in ("given name", "family name", "region", "company", "domain"):
+            if said.field not in NO_IDENTITY:
                 least = LIKE if said.field in ("e-mail", "street", "date of birth") else CLOSE
-                beyond |= (said.level >= least) & (said.bits > 1)
-        names = [said.bits for said in fields if said.field in ("given name", "family name")]
+                # Dates a few months apart are no agreement, but more than a name.
+                worth = -1 if said.field == "date of birth" else 1
+                beyond |= (said.level >= least) & (said.bits > worth)
+        names = [said.bits for said in fields if said.field in NAMES]
         return _Sums(
             np.sum([said.bits for said in fields], axis=0),
             [

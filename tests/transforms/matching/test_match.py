@@ -382,6 +382,11 @@ def test_one_person_written_in_two_ways(left: dict[str, object], right: dict[str
         ),
         # A number that somebody without a name has too.
         ({"name": "Anna Maier", "phones": ("+493012345678",)}, {"phones": ("+493012345678",)}),
+        # A rare name in one city, all else different.
+        (
+            {"name": "Xaverius Obermoosbichler", "city": "Ulm", "phones": ("+4973112345678",)},
+            {"name": "Xaverius Obermoosbichler", "city": "Ulm", "phones": ("+4915187654321",)},
+        ),
         # A couple with one box.
         (
             {"name": "John Smith", "emails": ("smiths@x.example",)},
