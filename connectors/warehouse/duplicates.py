@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, select, update
 
-from connectors.warehouse import loading, watermarks
+from connectors.warehouse import loading, persons, watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
 from connectors.warehouse.tables import comment, contact, contact_identity, ticket, ticket_link
 from transforms.model import END_STATUSES
@@ -101,13 +101,15 @@ def candidates(
     Args:
         connection: to read with.
         client_key: whose.
-        requester_keys: tickets of these people are among them.
+        requester_keys: tickets of these people are among them, and of whoever is one person with them.
         message_ids: tickets that hold one of these mails, too.
         forwarded: and those opened between two instants whose subject begins like a forward's: whose request they
             hand on, only their text tells.
         besides: tickets that are not wanted.
     """
     base = _with_first_message().where(ticket.c.client_key == client_key)
+    asked = set(requester_keys)
+    people = asked.union(*persons.groups_of(connection, "contact", asked).values())
     found: dict[str, Row] = {}
     holders = {
         row.ticket_key
@@ -119,7 +121,7 @@ def candidates(
         )
     }
     for column, values in (
-        (ticket.c.requester_key, requester_keys),
+        (ticket.c.requester_key, people),
         (ticket.c.ticket_key, holders.difference(besides)),
     ):
         for row in select_in(connection, base, column, values):
@@ -278,7 +280,7 @@ def _with_first_message() -> Select[Any]:
             ticket.c.ticket_key,
             ticket.c.client_key,
             ticket.c.source_key,
-            ticket.c.requester_key,
+            func.coalesce(contact.c.merged_into_key, ticket.c.requester_key).label("requester_key"),
             _SUBJECT.label("subject"),
             ticket.c.created_at,
             func.substr(comment.c.body_text, 1, LONGEST_TEXT).label("text"),
