@@ -1,7 +1,7 @@
 """A Gmail mailbox as a source, over the Gmail API: one listing of everything, then the history of changes.
 
 Belongs here: which messages are asked for, the cursor, what happens when the history is forgotten. Does not belong here:
-calls and quota (`gmail_api`), fetching and pages (`by_id`).
+calls and quota (`gmail_api`), fetching (`by_id`), pages and the order of a recount (`by_id_work`).
 
 The id of the latest change is taken before the listing begins, so what happens meanwhile is in the history that follows
 it. An id is good for a week, sometimes for hours: then everything is listed again, which costs a call for 500 messages,
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.contract import CheckResult, ContainerCount, Cursor, Page, Recount
+from connectors.contract import CheckResult, Cursor, Page, Recount
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -24,10 +24,10 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http import PolicySession
-from connectors.mailbox.by_id import Fetcher, Handed, KnownMails, Wanted, hashed_key
+from connectors.mailbox.by_id import Handed, KnownMails, Wanted, hashed_key
+from connectors.mailbox.by_id_work import ByIdWork, Row, recount_of
 from connectors.mailbox.gmail_api import GmailApi
-from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller, digest_start_of
-from transforms.model import RawRecord
+from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller
 
 CONTAINER = "mailbox"
 """Under which all messages are remembered, whatever their labels."""
@@ -122,27 +122,12 @@ class GmailSource:
         """
         work = self._begin(cursor)
         yield from work.retry_owed()
-        yield from work.catch_up()
-        yield work.last_page()
+        yield from work.follow(CONTAINER)
+        yield from work.last_page()
 
     def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
         """Lists everything and compares it with what is remembered and held; see `contract.Recounting`."""
-        found = Recount(iter(()))
-        found.pages = self._recounted(cursor, held, found)
-        return found
-
-    def _recounted(
-        self, cursor: Cursor | None, held: Collection[str], found: Recount
-    ) -> Iterator[Page]:
-        work = self._begin(cursor)
-        work.known.lose({start[0] for start in map(digest_start_of, held) if start is not None})
-        before = set(work.known.seen.keys(CONTAINER))
-        yield from work.retry_owed()
-        yield from work.catch_up()
-        arrived = set(work.known.seen.keys(CONTAINER)) - before
-        yield from work.compare(before, arrived, found)
-        found.gone.extend(work.known.vanished(held))
-        yield work.last_page()
+        return recount_of(lambda: self._begin(cursor), held)
 
     def _begin(self, cursor: Cursor | None) -> "_Work":
         filler = PageFiller(self._page_mails, self._page_bytes)
@@ -162,8 +147,8 @@ class GmailSource:
         return tuple(dict.fromkeys(by_name[name.casefold()] for name in self._labels))
 
 
-class _Work:
-    """One pull or recount: the cursor as it moves."""
+class _Work(ByIdWork):
+    """One pull or recount. The mailbox is the only container."""
 
     def __init__(
         self,
@@ -173,26 +158,27 @@ class _Work:
         cursor: Cursor | None,
         filler: PageFiller,
     ) -> None:
+        super().__init__(session, KnownMails(cursor, key_of), filler)
         held = dict(cursor or {})
-        self.known = KnownMails(cursor, key_of)
         self._history = _History(**held["history"]) if held.get("history") else None
         self._listing = _Listing(**held["listing"]) if held.get("listing") else None
         if tuple(held.get("labels", ())) != labels:
             self._history = self._listing = None
-        self._session, self._api, self._labels, self._filler = session, api, labels, filler
-        self._fetcher = Fetcher(
-            self.known, self._hand_over, api.profile, self._still_there, filler, session.label
-        )
-        self._calls_told = session.calls
-        self._waited_told = session.seconds_waited
+        self._api, self._labels = api, labels
 
-    def retry_owed(self) -> Iterator[Page]:
-        """Asks again for messages that could not be handed over."""
-        owed = [Wanted(CONTAINER, one, {"gmail_message_id": one}) for one in self.known.owed]
-        yield from self._fetched(owed)
-        yield from self._rest()
+    def open(self) -> Sequence[str]:
+        """The mailbox; labels were looked up before."""
+        return (CONTAINER,)
 
-    def catch_up(self) -> Iterator[Page]:
+    def name_of(self, container: str) -> str:
+        """Its key says what it is."""
+        return container
+
+    def owed_location(self, container: str, vendor_id: str) -> dict[str, Any]:
+        """Labels are not known of a message that could not be had."""
+        return {"gmail_message_id": vendor_id}
+
+    def follow(self, container: str) -> Iterator[Page]:
         """Lists everything where that is due, then reads the history behind it.
 
         Raises:
@@ -202,7 +188,7 @@ class _Work:
             if self._history is None:
                 yield from self._list_all()
             try:
-                yield from self._follow()
+                yield from self._read_history()
                 return
             except CursorExpiredError as error:
                 expired = error
@@ -211,51 +197,28 @@ class _Work:
             f"{expired}; everything was listed {ROUNDS - 1} times in vain, the next run tries again"
         )
 
-    def compare(self, before: set[int], arrived: set[int], found: Recount) -> Iterator[Page]:
-        """Lists everything, counts what is found, and fetches what is missing."""
+    def listing(self, container: str) -> Collection[Row]:
+        """Every message that is wanted, each once."""
         aside = self._no_mails()
-        ids: dict[str, Mapping[str, Any]] = {}
+        rows: dict[str, Row] = {}
         for label in self._labels or ("",):
-            ids |= {str(row["id"]): row for row in self._listed(label or None)}
-        wanted = {one: row for one, row in ids.items() if one not in aside}
-        listed = {key_of(one) for one in wanted}
-        missing = sum(not self.known.is_remembered(key) for key in listed)
-        vanished = before - listed
-        found.containers.append(
-            ContainerCount(
-                name=CONTAINER,
-                listed=len(listed),
-                known=len(listed - arrived) - missing,
-                missing=missing,
-                arrived=len(arrived & listed),
-                vanished=len(vanished),
-            )
-        )
-        self.known.leave(CONTAINER, vanished)
-        yield from self._fetched(self._unknown(wanted.values()))
+            rows |= {str(row["id"]): row for row in self._listed(label or None)}
+        return [row for one, row in rows.items() if one not in aside]
 
-    def last_page(self) -> Page:
-        """The rest, with the cursor behind everything."""
-        return self._page(self._filler.take(), complete=True)
+    def take_listing(self, container: str, rows: Collection[Row]) -> Iterator[Page]:
+        """Leaves what is not there, fetches what is not known."""
+        listed = {key_of(str(row["id"])) for row in rows}
+        self.known.leave(CONTAINER, set(self.known.seen.keys(CONTAINER)) - listed)
+        yield from self.fetched(self._unknown(rows))
 
-    def _page(self, records: Sequence[RawRecord], *, complete: bool) -> Page:
-        calls, waited = self._session.calls, self._session.seconds_waited
-        cursor = {
+    def cursor(self) -> dict[str, Any]:
+        """Labels, and how far the listing or the history was read."""
+        parts = {
             "labels": list(self._labels),
             "history": asdict(self._history) if self._history else None,
             "listing": asdict(self._listing) if self._listing else None,
-            **self.known.packed(),
         }
-        page = Page(
-            [*self.known.withdrawn, *records],
-            {name: part for name, part in cursor.items() if part is not None},
-            complete,
-            calls=calls - self._calls_told,
-            seconds_waited=waited - self._waited_told,
-        )
-        self.known.withdrawn.clear()
-        self._calls_told, self._waited_told = calls, waited
-        return page
+        return {name: part for name, part in parts.items() if part is not None}
 
     def _list_all(self) -> Iterator[Page]:
         listed: set[int] | None = None
@@ -275,12 +238,12 @@ class _Work:
             rows = [row for row in page.get("messages") or [] if str(row["id"]) not in aside]
             if listed is not None:
                 listed.update(key_of(str(row["id"])) for row in rows)
-            yield from self._fetched(self._unknown(rows))
+            yield from self.fetched(self._unknown(rows))
             listing.page_token = self._next(page, tokens)
             if listing.page_token is None:
                 del listing.left[0]
                 tokens.clear()
-            yield from self._rest()
+            yield from self.rest()
         if listed is not None:
             # A listing that was cut and taken up again cannot tell what is gone; a recount can.
             self.known.leave(CONTAINER, set(self.known.seen.keys(CONTAINER)) - listed)
@@ -290,7 +253,7 @@ class _Work:
         """Ids of drafts and chats, which the list names among the mails without saying so."""
         return {str(row["id"]) for label in NO_MAILS for row in self._listed(label)}
 
-    def _listed(self, label: str | None) -> Iterator[Mapping[str, Any]]:
+    def _listed(self, label: str | None) -> Iterator[Row]:
         """Every message under a label."""
         tokens: set[str] = set()
         token: str | None = None
@@ -301,7 +264,7 @@ class _Work:
             if token is None:
                 return
 
-    def _follow(self) -> Iterator[Page]:
+    def _read_history(self) -> Iterator[Page]:
         history = self._history
         assert history is not None, "everything is listed first"
         tokens: set[str] = set()
@@ -318,16 +281,16 @@ class _Work:
                 # The first page's: what later pages leave out is read again, and known.
                 history.reached = str(page.get("historyId") or history.start)
             asked = self._read(page.get("history") or [])
-            yield from self._fetched(list(asked.values()))
+            yield from self.fetched(list(asked.values()))
             token = self._next(page, tokens)
             if token is None:
                 history.start, history.reached, history.page_token = history.reached, "", None
-                yield from self._rest()
+                yield from self.rest()
                 return
             history.page_token = token
-            yield from self._rest()
+            yield from self.rest()
 
-    def _read(self, records: Sequence[Mapping[str, Any]]) -> dict[str, Wanted]:
+    def _read(self, records: Sequence[Row]) -> dict[str, Wanted]:
         """What one page of changes, in its order, wants to be fetched; notes what left the mailbox."""
         asked: dict[str, Wanted] = {}
         for record in records:
@@ -359,9 +322,7 @@ class _Work:
         for one in self._unknown([message], is_uncertain=is_aside):
             asked[message_id] = one
 
-    def _unknown(
-        self, rows: Collection[Mapping[str, Any]], *, is_uncertain: bool = False
-    ) -> list[Wanted]:
+    def _unknown(self, rows: Collection[Row], *, is_uncertain: bool = False) -> list[Wanted]:
         wanted = []
         for row in rows:
             message_id = str(row["id"])
@@ -371,16 +332,12 @@ class _Work:
             wanted.append(Wanted(CONTAINER, message_id, location, is_uncertain))
         return wanted
 
-    def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[Page]:
-        for records in self._fetcher.pages(wanted):
-            yield self._page(records, complete=False)
+    def is_up(self) -> object:
+        """Reads the profile."""
+        return self._api.profile()
 
-    def _rest(self) -> Iterator[Page]:
-        """The page under way, so that nothing which fails later takes it along."""
-        if self._filler.records or self.known.withdrawn:
-            yield self._page(self._filler.take(), complete=False)
-
-    def _hand_over(self, one: Wanted) -> Handed:
+    def hand_over(self, one: Wanted) -> Handed:
+        """The message's bytes, or why it is left out."""
         if one.is_uncertain:
             reason = self._unwanted(self._api.label_ids(one.vendor_id))
             if reason:
@@ -407,7 +364,8 @@ class _Work:
             return "other labels"
         return ""
 
-    def _still_there(self, _container: str, keys: Collection[int]) -> Collection[int]:
+    def still_there(self, container: str, keys: Collection[int]) -> Collection[int]:
+        """Asks for the labels of each."""
         return [key for key in keys if self._is_there(f"{key:x}")]
 
     def _is_there(self, message_id: str) -> bool:
@@ -425,7 +383,7 @@ class _Work:
         token = str(page.get("nextPageToken") or "")
         if token in tokens:
             raise UnavailableError(
-                f"{self._session.label}: a list leads back to a page that was read; the next run goes on from the "
+                f"{self.session.label}: a list leads back to a page that was read; the next run goes on from the "
                 "last page that was stored"
             )
         tokens.add(token)

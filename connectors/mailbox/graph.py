@@ -1,7 +1,8 @@
 """A Microsoft 365 mailbox as a source, over Microsoft Graph: each folder's changes, and the bytes of every new mail.
 
 Belongs here: the order in which folders are read, the cursor, what happens when the vendor forgets its state. Does not
-belong here: calls (`graph_api`), folders' names (`graph_folders`), fetching and pages (`by_id`).
+belong here: calls (`graph_api`), folders' names (`graph_folders`), fetching (`by_id`), pages and the order of a
+recount (`by_id_work`).
 
 Every request asks for immutable ids, so a mail keeps its id when it is moved. That has a price: a mail that was moved
 out of a folder and back is told as removed and never again, and one that was moved in may not be told at all. So the
@@ -15,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from connectors.contract import CheckResult, ContainerCount, Cursor, Page, Recount
+from connectors.contract import CheckResult, Cursor, Page, Recount
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -24,10 +25,11 @@ from connectors.errors import (
     UnavailableError,
 )
 from connectors.http import PolicySession
-from connectors.mailbox.by_id import Fetcher, Handed, KnownMails, Wanted
+from connectors.mailbox.by_id import Handed, KnownMails, Wanted
+from connectors.mailbox.by_id_work import ByIdWork, Row, recount_of
 from connectors.mailbox.graph_api import GraphApi, rows_of
 from connectors.mailbox.graph_folders import Folder, choose, walk
-from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller, digest_start_of
+from connectors.mailbox.pages import PAGE_BYTES, PAGE_MAILS, STREAM, PageFiller
 from transforms.model import RawRecord
 
 DEFAULT_FOLDERS = ("Inbox", "Sent Items")
@@ -118,7 +120,7 @@ class GraphSource:
             UnavailableError, RateLimitedError: Graph cannot be used now; pages given before stay valid.
         """
         work = self._begin(cursor)
-        folders = work.open_folders()
+        folders = work.open()
         yield from work.retry_owed()
         for folder in folders:
             yield from work.follow(folder)
@@ -128,23 +130,7 @@ class GraphSource:
 
     def recount(self, stream: str, cursor: Cursor | None, held: Collection[str]) -> Recount:
         """Lists every folder and compares it with what is remembered and held; see `contract.Recounting`."""
-        found = Recount(iter(()))
-        found.pages = self._recounted(cursor, held, found)
-        return found
-
-    def _recounted(
-        self, cursor: Cursor | None, held: Collection[str], found: Recount
-    ) -> Iterator[Page]:
-        work = self._begin(cursor)
-        work.known.lose({start[0] for start in map(digest_start_of, held) if start is not None})
-        folders = work.open_folders()
-        yield from work.retry_owed()
-        for folder in folders:
-            before = set(work.known.seen.keys(folder.id))
-            yield from work.follow(folder)
-            arrived = set(work.known.seen.keys(folder.id)) - before
-            yield from work.compare(folder, before, arrived, found)
-        yield from work.last_page(found, held)
+        return recount_of(lambda: self._begin(cursor), held)
 
     def missing_error(
         self, missing: Sequence[str], places: Mapping[str, _Place]
@@ -171,8 +157,8 @@ class GraphSource:
         return _Work(self, self._api, self._wanted, cursor, filler)
 
 
-class _Work:
-    """One pull or recount: the cursor as it moves, and what went wrong with single folders."""
+class _Work(ByIdWork):
+    """One pull or recount; folders are known by the vendor's ids."""
 
     def __init__(
         self,
@@ -182,23 +168,16 @@ class _Work:
         cursor: Cursor | None,
         filler: PageFiller,
     ) -> None:
-        self.known = KnownMails(cursor)
+        super().__init__(source.session, KnownMails(cursor), filler)
         self.places = {
             folder_id: _Place(**place)
             for folder_id, place in dict(cursor or {}).get("folders", {}).items()
         }
         self._source, self._api, self._wanted = source, api, wanted
-        self._session = source.session
-        self._filler = filler
-        self._fetcher = Fetcher(
-            self.known, self._hand_over, self._is_up, self._still_there, filler, self._session.label
-        )
-        self._troubles: list[str] = []
-        self._calls_told = self._session.calls
-        self._waited_told = self._session.seconds_waited
+        self._folders: dict[str, Folder] = {}
         self._listed: dict[str, set[int]] = {}
 
-    def open_folders(self) -> list[Folder]:
+    def open(self) -> Sequence[str]:
         """The folders to be read; missing ones are noted, and folders no longer read are left.
 
         Raises:
@@ -209,27 +188,28 @@ class _Work:
             error = self._source.missing_error(chosen.missing, self.places)
             if not chosen.folders:
                 raise error
-            self._troubles.append(str(error))
+            self.troubles.append(str(error))
         else:
             kept = {folder.id for folder in chosen.folders}
             self.known.leave_all_but(kept)
             self.places = {one: place for one, place in self.places.items() if one in kept}
         for folder in chosen.folders:
             self.places.setdefault(folder.id, _Place(folder.path)).path = folder.path
-        return chosen.folders
+        self._folders = {folder.id: folder for folder in chosen.folders}
+        return list(self._folders)
 
-    def retry_owed(self) -> Iterator[Page]:
-        """Asks again for mails that could not be handed over."""
-        paths = {one: place.path for one, place in self.places.items()}
-        owed = [
-            Wanted(container, one, {"folder": paths.get(container, ""), "message_id": one})
-            for one, container in self.known.owed.items()
-        ]
-        yield from self._fetched(owed)
-        yield from self._rest()
+    def name_of(self, container: str) -> str:
+        """The folder's path."""
+        return self._folders[container].path
 
-    def follow(self, folder: Folder) -> Iterator[Page]:
+    def owed_location(self, container: str, vendor_id: str) -> dict[str, Any]:
+        """The folder as it is called now, also where it is missing."""
+        place = self.places.get(container)
+        return {"folder": place.path if place else "", "message_id": vendor_id}
+
+    def follow(self, container: str) -> Iterator[Page]:
         """A folder's changes since its place; from the start where that is no longer known."""
+        folder = self._folders[container]
         try:
             for _ in range(ROUNDS):
                 try:
@@ -245,8 +225,9 @@ class _Work:
             f"{expired}; {ROUNDS} rounds were begun in vain, the next run tries again"
         )
 
-    def settle_count(self, folder: Folder) -> Iterator[Page]:
+    def settle_count(self, container: str) -> Iterator[Page]:
         """Lists a folder whose count is not what it should be, or that was begun again."""
+        folder = self._folders[container]
         place = self.places[folder.id]
         if place.link is None:
             return  # it vanished while it was read
@@ -255,33 +236,18 @@ class _Work:
                 # Mails that came since the folder was counted are no difference: it is counted again.
                 total = _total_of(self._api.folder(folder.id))
                 if place.is_full or self._is_off(folder, total):
-                    yield from self._take_listing(folder, self._listing(folder, total))
+                    yield from self.take_listing(container, self._rows(folder, total))
         except NotFoundError:
             self._vanished(folder)
 
-    def compare(
-        self, folder: Folder, before: set[int], arrived: set[int], found: Recount
-    ) -> Iterator[Page]:
-        """Lists a folder, counts what is found, and fetches what is missing."""
+    def listing(self, container: str) -> Collection[Row] | None:
+        """All mails of a folder, drafts left out."""
+        folder = self._folders[container]
         try:
-            total = _total_of(self._api.folder(folder.id))
-            rows = self._listing(folder, total)
+            return self._rows(folder, _total_of(self._api.folder(container)))
         except NotFoundError:
             self._vanished(folder)
-            return
-        listed = {self.known.key_of(str(row["id"])) for row in rows}
-        missing = sum(not self.known.is_remembered(key) for key in listed)
-        found.containers.append(
-            ContainerCount(
-                name=folder.path,
-                listed=len(listed),
-                known=len(listed - arrived) - missing,
-                missing=missing,
-                arrived=len(arrived & listed),
-                vanished=len(before - listed),
-            )
-        )
-        yield from self._take_listing(folder, rows)
+            return None
 
     def _is_off(self, folder: Folder, total: int) -> bool:
         place = self.places[folder.id]
@@ -290,11 +256,11 @@ class _Work:
         return total - known != place.surplus
 
     def _vanished(self, folder: Folder) -> None:
-        self._troubles.append(
-            f"{self._session.label}: the folder {folder.path!r} vanished while it was read; what was read of it stays"
+        self.troubles.append(
+            f"{self.session.label}: the folder {folder.path!r} vanished while it was read; what was read of it stays"
         )
 
-    def _listing(self, folder: Folder, total: int) -> list[dict[str, Any]]:
+    def _rows(self, folder: Folder, total: int) -> list[dict[str, Any]]:
         """All mails of a folder as rows, drafts left out; `total` is what the server counted just before."""
         rows = list(self._api.message_rows(folder.id))
         place = self.places[folder.id]
@@ -304,35 +270,24 @@ class _Work:
         place.is_full = _total_of(self._api.folder(folder.id)) != total
         return [row for row in rows if not row.get("isDraft")]
 
-    def _take_listing(self, folder: Folder, rows: Sequence[Mapping[str, Any]]) -> Iterator[Page]:
+    def take_listing(self, container: str, rows: Collection[Row]) -> Iterator[Page]:
         """Settles what is in a folder by its list: fetches what is not known, leaves what is not there."""
+        folder = self._folders[container]
         place = self.places[folder.id]
         is_full, place.is_full = place.is_full, True  # until all of it was given
         listed = {self.known.key_of(str(row["id"])) for row in rows}
         self.known.leave(folder.id, set(self.known.seen.keys(folder.id)) - listed)
         there = {str(row["id"]) for row in rows}
         self._pay(folder, [one for one in self.known.owed if one not in there])
-        yield from self._fetched(self._unknown(folder, rows))
+        yield from self.fetched(self._unknown(folder, rows))
         place.is_full = is_full
-        yield from self._rest()
+        yield from self.rest()
 
     def _pay(self, folder: Folder, message_ids: Sequence[str]) -> None:
         """Mails that the folder owed and that are gone."""
         for one in message_ids:
             if self.known.owed.get(one) == folder.id:
                 self.known.pay(one, {"folder": folder.path, "message_id": one})
-
-    def last_page(self, found: Recount | None = None, held: Collection[str] = ()) -> Iterator[Page]:
-        """The cursor behind everything, then what went wrong with single folders.
-
-        Raises:
-            ConfigurationError: some folders could not be read.
-        """
-        if found is not None and not self._troubles:
-            found.gone.extend(self.known.vanished(held))
-        yield self._page(self._filler.take(), complete=not self._troubles)
-        if self._troubles:
-            raise ConfigurationError("; ".join(self._troubles))
 
     def _round(self, folder: Folder) -> Iterator[Page]:
         place = self.places[folder.id]
@@ -341,25 +296,25 @@ class _Work:
         links: set[str] = set()
         while True:
             page = self._api.changes(folder.id, place.link)
-            rows = rows_of(page, self._session.label)
+            rows = rows_of(page, self.session.label)
             removed = [str(row["id"]) for row in rows if "@removed" in row]
             keys = {self.known.key_of(one) for one in removed}
             self.known.leave(folder.id, keys)
             place.drafts = [key for key in place.drafts if key not in keys]
             self._pay(folder, removed)
             wanted = self._unknown(folder, [row for row in rows if "@removed" not in row])
-            yield from self._fetched(wanted)
-            link, is_last = _next_of(page, self._session.label)
+            yield from self.fetched(wanted)
+            link, is_last = _next_of(page, self.session.label)
             if link in links and not is_last:
                 self._start_again(folder)
-                yield self._page(self._filler.take(), complete=False)
+                yield self.page(self.filler.take(), complete=False)
                 raise UnavailableError(
-                    f"{self._session.label}: the changes of folder {folder.path!r} lead back to a page that was "
+                    f"{self.session.label}: the changes of folder {folder.path!r} lead back to a page that was "
                     "read; the next run begins them again, and what was read stays"
                 )
             links.add(link)
             place.link = link
-            yield from self._rest()
+            yield from self.rest()
             if is_last:
                 return
 
@@ -367,7 +322,7 @@ class _Work:
         place = self.places[folder.id]
         place.link, place.is_full = None, True
 
-    def _unknown(self, folder: Folder, rows: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+    def _unknown(self, folder: Folder, rows: Collection[Row]) -> list[Wanted]:
         """Those of the rows that have to be fetched, each once."""
         wanted: dict[str, Wanted] = {}
         for row in rows:
@@ -395,24 +350,18 @@ class _Work:
         elif not is_draft and key in drafts:
             drafts.remove(key)
 
-    def _fetched(self, wanted: Sequence[Wanted]) -> Iterator[Page]:
-        for records in self._fetcher.pages(wanted):
-            yield self._page(records, complete=False)
-
-    def _rest(self) -> Iterator[Page]:
-        """The page under way, so that nothing which fails later takes it along."""
-        if self._filler.records or self.known.withdrawn:
-            yield self._page(self._filler.take(), complete=False)
-
-    def _hand_over(self, one: Wanted) -> Handed:
+    def hand_over(self, one: Wanted) -> Handed:
+        """The mail's bytes; a draft is left out."""
         if one.is_uncertain and self._api.message_row(one.vendor_id).get("isDraft"):
             return Handed(b"", {}, left_out=DRAFT)
         return Handed(self._api.mime(one.vendor_id), {})
 
-    def _is_up(self) -> object:
+    def is_up(self) -> object:
+        """Reads the inbox's count, which every mailbox has."""
         return self._api.folder("inbox")
 
-    def _still_there(self, container: str, keys: Collection[int]) -> Collection[int]:
+    def still_there(self, container: str, keys: Collection[int]) -> Collection[int]:
+        """Lists the folder, once for a page."""
         if container not in self._listed:
             try:
                 rows = self._api.message_rows(container)
@@ -421,23 +370,15 @@ class _Work:
                 self._listed[container] = set()
         return self._listed[container] & set(keys)
 
-    def _page(self, records: list[RawRecord], *, complete: bool) -> Page:
+    def page(self, records: Sequence[RawRecord], *, complete: bool) -> Page:
+        """See `ByIdWork`."""
         # A list is good for one page: mails move.
         self._listed.clear()
-        calls, waited = self._session.calls, self._session.seconds_waited
-        page = Page(
-            [*self.known.withdrawn, *records],
-            {
-                "folders": {one: asdict(place) for one, place in self.places.items()},
-                **self.known.packed(),
-            },
-            complete,
-            calls=calls - self._calls_told,
-            seconds_waited=waited - self._waited_told,
-        )
-        self.known.withdrawn.clear()
-        self._calls_told, self._waited_told = calls, waited
-        return page
+        return super().page(records, complete=complete)
+
+    def cursor(self) -> dict[str, Any]:
+        """How far each folder was read."""
+        return {"folders": {one: asdict(place) for one, place in self.places.items()}}
 
 
 def _total_of(row: Mapping[str, Any]) -> int:

@@ -420,6 +420,21 @@ def test_a_recount_brings_back_what_the_warehouse_lost(
     assert [one.missing for one in reader.recount().containers] == [0]
 
 
+def test_a_recount_counts_a_mail_that_was_owed_as_known(
+    server: GmailStandin, reader: Reader
+) -> None:
+    """It did not come since the last sync, and no record of it was lost."""
+    mails = fill(server, 4)
+    server.broken.add(mails[1].id)
+    reader.pull()
+    server.broken.clear()
+    mails += fill(server, 1, first=9)
+    (box,) = reader.recount().containers
+    figures = (box.listed, box.known, box.missing, box.arrived, box.vanished)
+    assert figures == (5, 4, 0, 1, 0)
+    assert reader.held == {id_of(one.content): one.content for one in mails}
+
+
 def credential(server: GmailStandin, desk: TokenDesk) -> OAuthCredential:
     return OAuthCredential(
         token_url=server.token_url,
