@@ -97,6 +97,25 @@ class ContentStore:
         """Whether the content is here."""
         return bool(self._files.exists(self._path(sha256)))
 
+    def delete(self, sha256: str) -> bool:
+        """Takes content away; false where it is not here. Whoever calls knows that nothing refers to it.
+
+        Raises:
+            UnavailableError: the store cannot be written.
+        """
+        path = self._path(sha256)
+        if not self._files.exists(path):
+            return False
+        try:
+            self._files.rm(path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise UnavailableError(
+                f"content {sha256} under {self._root} cannot be deleted: {error.strerror or error}"
+            ) from error
+        return True
+
     def read(self, sha256: str) -> Iterator[bytes]:
         """The content, in pieces.
 

@@ -17,6 +17,7 @@ from pipelines.due import batches, due_work
 from pipelines.normalise_articles import ArticleReport, ArticleTransform
 from pipelines.people import PeopleLoader
 from pipelines.references import References
+from transforms.mapping import FileMapping
 from transforms.model import Batch, DataWarning, RawRecord
 from transforms.rows import Keys, Origin, TicketRows, ticket_rows
 
@@ -46,6 +47,8 @@ class SourceTransform:
     """Reference streams of many numbered records: a batch is given those that it names, people before organisations."""
     articles: ArticleTransform | None = None
     """The source's knowledge base, where it has one."""
+    mapping: FileMapping | None = None
+    """What a file export's columns mean."""
 
 
 @dataclass(slots=True)

@@ -144,6 +144,7 @@ def _file_export(
             ("rows",),
             (),
             lambda records: file_export.normalise(records["rows"], mapping),
+            mapping=mapping,
         ),
     )
 

@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from connectors.erasing.records import (
-    MAILS,
     NEVER_CHANGE,
     addresses_in,
     erased,
@@ -158,11 +157,9 @@ def gate(
     """
     if not records or (salt := salt_of(connection, client_key)) is None:
         return records
-    rules = Rules(connection, client_key, source_key, salt)
-    found = rules.of(records)
+    rules = Rules(connection, client_key, source_key, salt).of(records)
     kept = []
-    for record in records:
-        rule = found.get(record.remote_id)
+    for record, rule in zip(records, rules, strict=True):
         if rule is None:
             kept.append(record)
         elif stream not in NEVER_CHANGE or safe_text(record.remote_id) not in known:
@@ -180,25 +177,19 @@ class Rules:
         self._source_key = source_key
         self._salt = salt
 
-    def of(self, records: Sequence[RawRecord]) -> dict[str, Rule]:
-        """Remote id → the rule, for the records that are erased."""
-        names: dict[str, list[tuple[str, str]]] = {}
-        parts = {record.remote_id: parts_of(record) for record in records}
-        for record in records:
-            names[record.remote_id] = [*self._names(record, parts[record.remote_id])]
-        marks = self._marks(name for own in names.values() for _, name in own)
-        hit = {
-            record.remote_id: [
-                (part, marks[name]) for part, name in names[record.remote_id] if name in marks
-            ]
-            for record in records
-        }
-        addressed = self._pseudonyms(
-            record for record in records if hit[record.remote_id] and record.stream != MAILS
+    def of(self, records: Sequence[RawRecord]) -> list[Rule | None]:
+        """For each record what is to happen to it; None: nothing of it was erased."""
+        names = [[*self._names(record)] for record in records]
+        marks = self._marks(name for own in names for _, name in own)
+        hits = [[(part, marks[name]) for part, name in own if name in marks] for own in names]
+        addresses = self._pseudonyms(
+            record
+            for record, hit in zip(records, hits, strict=True)
+            if hit and not any("mail" in (row["kept_fields"] or ()) for _, row in hit)
         )
-        return {remote_id: self._rule(own, addressed.get) for remote_id, own in hit.items() if own}
+        return [self._rule(hit, addresses.get) if hit else None for hit in hits]
 
-    def _names(self, record: RawRecord, parts: Iterable[str]) -> Iterable[tuple[str, str]]:
+    def _names(self, record: RawRecord) -> Iterable[tuple[str, str]]:
         """(part, hash) of everything by which this record can be marked."""
         source, own = self._source_key, record_id(record.stream, record.remote_id)
         yield "", hashed(self._salt, source, "record", own)
@@ -208,7 +199,7 @@ class Rules:
         message_id = message_id_of(record)
         if message_id is not None:
             yield "", hashed(self._salt, EVERY_SOURCE, "message", message_id)
-        for part in parts:
+        for part in parts_of(record):
             yield part, hashed(self._salt, source, "part", f"{record.remote_id}/{part}")
 
     def _marks(self, names: Iterable[str]) -> dict[str, Row]:
