@@ -174,4 +174,4 @@ def decide(
             ],
         )
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    return match_people(runtime.engine, client_key, region)
+    return match_people(runtime.engine, client_key, now, region)

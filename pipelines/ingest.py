@@ -94,7 +94,7 @@ def ingest_client(
         outcome = ingest_source(runtime, client_key, source, progress, wired[source.id], from_start)
         report.sources.append(outcome)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    report.people = match_people(runtime.engine, client_key, region)
+    report.people = match_people(runtime.engine, client_key, runtime.now(), region, at_once=False)
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report
 

@@ -58,6 +58,6 @@ def rebuild_client(
     with writing(runtime.engine) as connection:
         report.removed = derived.end_rebuild(connection, client_key, [*wired], revision)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    report.people = match_people(runtime.engine, client_key, region)
+    report.people = match_people(runtime.engine, client_key, runtime.now(), region)
     report.duplicates = link_duplicates(runtime.engine, client_key)
     return report

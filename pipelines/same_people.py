@@ -7,6 +7,7 @@ belong here: when two are one; loading what sources say (`people`); decisions an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Engine
@@ -33,7 +34,20 @@ class SamePeople:
     """False where nothing had changed since the last time, so that nothing was done."""
 
 
-def match_people(engine: Engine, client_key: str, region: str | None = None) -> SamePeople:
+MANY = 20_000
+"""From so many records people are matched once in `MANY_WAIT`, not with each sync: it takes a second per 30,000."""
+
+MANY_WAIT = timedelta(hours=1)
+
+
+def match_people(
+    engine: Engine,
+    client_key: str,
+    now: datetime,
+    region: str | None = None,
+    *,
+    at_once: bool = True,
+) -> SamePeople:
     """Groups a client's contacts, agents and organisations; nothing where nothing changed since.
 
     Killed anywhere, the next call does it again and ends with the same groups.
@@ -41,27 +55,37 @@ def match_people(engine: Engine, client_key: str, region: str | None = None) -> 
     Args:
         engine: the warehouse.
         client_key: whose.
+        now: aware instant.
         region: country (ISO 3166 code) of phone numbers written without one.
+        at_once: False lets a large client wait until an hour has passed since the last time.
     """
     with reading(engine) as connection:
-        number = persons.to_match(connection, client_key)
-        if number is None:
+        due = persons.to_match(connection, client_key)
+        if due is None:
+            return SamePeople()
+        number, matched_at = due
+        is_early = matched_at is not None and now < matched_at + MANY_WAIT
+        if is_early and not at_once and persons.count_records(connection, client_key) >= MANY:
             return SamePeople()
         decided = _decisions(persons.decisions(connection, client_key))
-        organisations = persons.all_organisations(connection, client_key)
+        organisations = {
+            row["organisation_key"]: row
+            for row in persons.all_organisations(connection, client_key)
+        }
+        together = persons.wrote_together(connection, client_key)
         records = {
             kind: [
                 person_record_of(row) for row in persons.all_records(connection, client_key, kind)
             ]
             for kind in PEOPLE
         }
-    names = {row["organisation_key"]: row["name"] for row in organisations}
+    names = {key: row["name"] for key, row in organisations.items()}
     groupings = {
         "organisation": unite(
-            [_organisation_record(row) for row in organisations],
+            organisations,
+            lambda key: _organisation_record(organisations[key]),
             decided,
-            (),
-            partial(_scored, kind="organisation"),
+            scored=partial(_scored, kind="organisation"),
         )
     }
     for kind in PEOPLE:
@@ -72,11 +96,12 @@ def match_people(engine: Engine, client_key: str, region: str | None = None) -> 
             is_agent=kind == "agent",
             region=region,
             organisation_names=names,
+            wrote_together=together if kind == "contact" else (),
         )
     with writing(engine) as connection:
         for kind, grouping in groupings.items():
             _write(connection, client_key, kind, grouping)
-        persons.mark_matched(connection, client_key, number)
+        persons.mark_matched(connection, client_key, number, now)
     return SamePeople(
         contacts_merged=_merged(groupings["contact"]),
         agents_merged=_merged(groupings["agent"]),

@@ -15,7 +15,7 @@ The result is a function of all records and decisions together: their order, and
 came, change nothing. Keys are never changed: a group is led by its smallest key.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,11 +29,11 @@ from transforms.identity_values import (
     normalise_phone,
     organisation_domain,
 )
-from transforms.matching.records import Matching, MatchRecord, PairDecision
+from transforms.matching.records import Matching, MatchRecord, PairDecision, ScoredPair
 from transforms.model import SourcePerson
 from transforms.person_rows import PersonRecord, fullest_name
 
-Scored = Callable[[Sequence[MatchRecord], Sequence[PairDecision]], Matching]
+Scored = Callable[[Iterable[MatchRecord], Sequence[PairDecision]], Matching]
 """Scored matching of one kind, as `matching.match` gives it."""
 
 _LONG_WORD = 5
@@ -74,6 +74,7 @@ def unite_people(
     is_agent: bool = False,
     region: str | None = None,
     organisation_names: Mapping[str, str] | None = None,
+    wrote_together: Collection[tuple[str, str]] = (),
 ) -> Grouping:
     """Groups the keys of all records of one client and kind.
 
@@ -84,72 +85,97 @@ def unite_people(
         is_agent: what they are; an external id says nothing of an agent.
         region: country of phone numbers written without one.
         organisation_names: organisation key → name, as evidence.
+        wrote_together: pairs of keys (smaller first) that wrote in one ticket: of one full name they are one.
     """
     by_key: dict[str, list[PersonRecord]] = {}
     for record in sorted(records, key=lambda one: (one.key, one.source_key, one.remote_id)):
         by_key.setdefault(record.key, []).append(record)
     names = organisation_names or {}
-    told = [
-        _match_record(key, own, region, names) for key, own in by_key.items()
-    ]  # in order of the keys, whatever order the records had
-    return unite(told, decisions, _shared_identities(records, is_agent), scored, is_of_people=True)
+    return unite(
+        by_key,
+        lambda key: _match_record(key, by_key[key], region, names),
+        decisions,
+        _shared_identities(records, is_agent),
+        scored,
+        Doubts(is_of_people=True, together=wrote_together),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What makes a score of two people doubtful though it is high, or sure though it is not.
+
+    `together` are the pairs of keys (smaller first) that wrote in one ticket.
+    """
+
+    is_of_people: bool = False
+    together: Collection[tuple[str, str]] = ()
 
 
 def unite(
-    told: Sequence[MatchRecord],
+    keys: Iterable[str],
+    record_of: Callable[[str], MatchRecord],
     decisions: Sequence[PairDecision],
-    shared: Iterable[Link],
-    scored: Scored | None,
-    *,
-    is_of_people: bool = False,
+    shared: Iterable[Link] = (),
+    scored: Scored | None = None,
+    doubts: Doubts = Doubts(),
 ) -> Grouping:
     """Groups keys by decisions, then by the links of the rules, then by score.
 
     Args:
-        told: one record for each key.
+        keys: of one kind.
+        record_of: what is known by a key; made when it is needed and kept by nobody, since there may be millions.
         decisions: what people decided.
         shared: links by rule, in the order in which they are to be tried.
         scored: scored matching; None leaves it out.
-        is_of_people: whether names are those of people (`why_unsure`).
+        doubts: what else is known of scores; of people only.
     """
-    keys = {one.key for one in told}
-    alive = [one for one in decisions if keys.issuperset((one.left_key, one.right_key))]
-    forest = _Forest(sorted(keys), (one for one in alive if one.decision == "different"))
+    ordered = sorted(keys)
+    known = set(ordered)
+    alive = [one for one in decisions if known.issuperset((one.left_key, one.right_key))]
+    forest = _Forest(ordered, (one for one in alive if one.decision == "different"))
     for decision in sorted(alive, key=lambda one: (one.left_key, one.right_key)):
         if decision.decision == "same":
-            pair = sorted((decision.left_key, decision.right_key))
-            forest.join(
-                Link(pair[0], pair[1], "same", "decision", "a person decided that they are one")
-            )
+            left, right = sorted((decision.left_key, decision.right_key))
+            forest.join(Link(left, right, "same", "decision", "a person decided that they are one"))
     for link in shared:
         forest.join(link)
-    if scored is not None and len(keys) > 1:
-        _add_scores(forest, told, scored, is_of_people=is_of_people)
-    return Grouping({key: forest.root(key) for key in sorted(keys)}, forest.links())
+    if scored is not None and len(ordered) > 1:
+        held = [
+            PairDecision(one.left_key, one.right_key, "same")
+            for one in forest.links()
+            if one.verdict == "same"
+        ]
+        apart = [PairDecision(*pair, "different") for pair in sorted(forest.apart)]
+        found = scored((record_of(key) for key in ordered), [*held, *apart])
+        for pair in found.merges:
+            _take(forest, pair, record_of, doubts, is_match=True)
+        for pair in found.doubtful:
+            _take(forest, pair, record_of, doubts, is_match=False)
+    return Grouping({key: forest.root(key) for key in ordered}, forest.links())
 
 
-def _add_scores(
-    forest: "_Forest", told: Sequence[MatchRecord], scored: Scored, *, is_of_people: bool
+def _take(
+    forest: "_Forest",
+    pair: ScoredPair,
+    record_of: Callable[[str], MatchRecord],
+    doubts: Doubts,
+    *,
+    is_match: bool,
 ) -> None:
-    held = [
-        PairDecision(one.left_key, one.right_key, "same")
-        for one in forest.links()
-        if one.verdict == "same"
-    ]
-    apart = [PairDecision(*pair, "different") for pair in sorted(forest.apart)]
-    found = scored(told, [*held, *apart])
-    by_key = {one.key: one for one in told}
-    for pair in found.merges:
-        why_not = why_unsure(by_key[pair.left_key], by_key[pair.right_key]) if is_of_people else ""
+    """Joins a scored pair, or lists it as doubtful."""
+    left, right, reason = pair.left_key, pair.right_key, pair.reason
+    if doubts.is_of_people and (is_match or (left, right) in doubts.together):
+        why_not = why_unsure(record_of(left), record_of(right))
         if why_not:
-            reason = f"{pair.reason}; {why_not}"
-            forest.note(Link(pair.left_key, pair.right_key, "doubtful", "score", reason, pair.bits))
-            continue
-        forest.join(Link(pair.left_key, pair.right_key, "same", "score", pair.reason, pair.bits))
-    for pair in found.doubtful:
-        forest.note(
-            Link(pair.left_key, pair.right_key, "doubtful", "score", pair.reason, pair.bits)
-        )
+            reason = f"{reason}; {why_not}" if is_match else reason
+            is_match = False
+        elif not is_match:
+            reason, is_match = f"{reason}; both wrote in one ticket", True
+    if is_match:
+        forest.join(Link(left, right, "same", "score", reason, pair.bits))
+    else:
+        forest.note(Link(left, right, "doubtful", "score", reason, pair.bits))
 
 
 def why_unsure(left: MatchRecord, right: MatchRecord) -> str:

@@ -4,7 +4,7 @@ Belongs here: reads and writes of `person_record`, `entity_match`, `contact_deci
 Does not belong here: who is one person (`transforms.persons`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from connectors.warehouse import watermarks
 from connectors.warehouse.bulk import select_in, upsert
 from connectors.warehouse.tables import (
     agent,
+    comment,
     contact,
     contact_decision,
     contact_identity,
@@ -37,6 +38,8 @@ from connectors.warehouse.tables import (
 )
 
 Row = dict[str, Any]
+
+ROWS_AT_ONCE = 5_000
 
 TABLES: dict[str, tuple[Table, Column[str]]] = {
     "contact": (contact, contact.c.contact_key),
@@ -70,37 +73,55 @@ def records_of(connection: Connection, person_keys: Iterable[str]) -> list[Row]:
     return [dict(row._mapping) for row in found]
 
 
-def all_records(connection: Connection, client_key: str, kind: str) -> list[Row]:
-    """What all sources say of a client's contacts or agents.
+def all_records(connection: Connection, client_key: str, kind: str) -> Iterator[Mapping[str, Any]]:
+    """What all sources say of a client's contacts or agents, row by row.
 
     Somebody of whom there is only the row that is shown (loaded before records were kept) is told by that.
     """
     statement = select(person_record).where(
         person_record.c.client_key == client_key, person_record.c.kind == kind
     )
-    found = [dict(row._mapping) for row in connection.execute(statement)]
+    for row in _streamed(connection, statement):
+        yield row._mapping
     table, key = TABLES[kind]
     without = select(table).where(
         table.c.client_key == client_key, ~exists().where(person_record.c.person_key == key)
     )
-    for row in connection.execute(without):
+    for row in _streamed(connection, without):
         shown = row._mapping
-        found.append(
-            {
-                "source_key": "",
-                "remote_id": shown[key.name],
-                "person_key": shown[key.name],
-                "name": shown["name"],
-                "emails": [shown["email"]] if shown["email"] else [],
-                "phones": [shown["phone"]] if shown.get("phone") else [],
-                "external_id": None,
-                "organisation_key": shown.get("organisation_key"),
-                "language": shown.get("language"),
-                "time_zone": shown.get("time_zone"),
-                "is_active": shown.get("is_active", True),
-            }
+        yield {
+            "source_key": "",
+            "remote_id": shown[key.name],
+            "person_key": shown[key.name],
+            "name": shown["name"],
+            "emails": [shown["email"]] if shown["email"] else [],
+            "phones": [shown["phone"]] if shown.get("phone") else [],
+            "external_id": None,
+            "organisation_key": shown.get("organisation_key"),
+            "language": shown.get("language"),
+            "time_zone": shown.get("time_zone"),
+            "is_active": shown.get("is_active", True),
+        }
+
+
+def _streamed(connection: Connection, statement: Any) -> Any:
+    """Rows as they are asked for: there may be a million."""
+    return connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
+
+
+def wrote_together(connection: Connection, client_key: str) -> set[tuple[str, str]]:
+    """Pairs of contacts (smaller key first) of whom one asked for a ticket and the other wrote in it."""
+    pairs = (
+        select(ticket.c.requester_key, comment.c.author_key)
+        .select_from(ticket.join(comment, comment.c.ticket_key == ticket.c.ticket_key))
+        .where(
+            ticket.c.client_key == client_key,
+            comment.c.author_kind == "customer",
+            comment.c.author_key != ticket.c.requester_key,
         )
-    return found
+        .distinct()
+    )
+    return {(min(row), max(row)) for row in connection.execute(pairs)}
 
 
 def all_organisations(connection: Connection, client_key: str) -> list[Row]:
@@ -294,14 +315,20 @@ def note_change(connection: Connection, client_key: str) -> None:
         watermarks.set_watermark(connection, client_key, watermarks.PEOPLE, first, update=False)
 
 
-def to_match(connection: Connection, client_key: str) -> int | None:
-    """The number of the newest change, where people were not matched since; else None."""
+def to_match(connection: Connection, client_key: str) -> tuple[int, datetime | None] | None:
+    """(number of the newest change, when people were last matched), where they were not matched since; else None."""
     newest = watermarks.watermark(connection, client_key, watermarks.PEOPLE).number
-    matched = watermarks.watermark(connection, client_key, watermarks.PEOPLE_MATCHED).number
-    return newest if newest > matched else None
+    matched = watermarks.watermark(connection, client_key, watermarks.PEOPLE_MATCHED)
+    return (newest, matched.at) if newest > matched.number else None
 
 
-def mark_matched(connection: Connection, client_key: str, number: int) -> None:
-    """Says up to which change people were matched."""
-    mark = watermarks.Watermark(number)
+def count_records(connection: Connection, client_key: str) -> int:
+    """How many records of people a client's sources have."""
+    counted = select(func.count()).where(person_record.c.client_key == client_key)
+    return connection.execute(counted).scalar_one()
+
+
+def mark_matched(connection: Connection, client_key: str, number: int, at: datetime) -> None:
+    """Says up to which change people were matched, and when (aware)."""
+    mark = watermarks.Watermark(number, at)
     watermarks.set_watermark(connection, client_key, watermarks.PEOPLE_MATCHED, mark)

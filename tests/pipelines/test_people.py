@@ -1,6 +1,6 @@
 """People in the warehouse: who turns out to be one person, and everything that follows."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from connectors.warehouse.tables import (
     ticket,
     ticket_change,
 )
+from pipelines import same_people
 from pipelines.normalise import write_batch
 from pipelines.people import PeopleLoader
 from pipelines.same_people import match_people
@@ -119,9 +120,9 @@ def test_two_records_that_turn_out_to_be_one_person(engine, is_agent):
     )
 
     assert len(rows(engine, table)) == 2
-    same = match_people(engine, "shop")
+    same = match_people(engine, "shop", AT)
     assert (same.contacts_merged, same.agents_merged) == ((0, 1) if is_agent else (1, 0))
-    assert not match_people(engine, "shop").is_fresh
+    assert not match_people(engine, "shop", AT).is_fresh
 
     (leader,) = [row for row in rows(engine, table) if row["merged_into_key"] is None]
     key = leader[f"{table.name}_key"]
@@ -147,7 +148,7 @@ def test_two_records_that_turn_out_to_be_one_person(engine, is_agent):
     with writing(engine) as connection:
         persons.decide(connection, "shop", [tuple(members)], "different", "ops", AT)
         persons.note_change(connection, "shop")
-    match_people(engine, "shop")
+    match_people(engine, "shop", AT)
     assert {row["merged_into_key"] for row in rows(engine, table)} == {None}
     assert {row["name"] for row in rows(engine, table)} == {"Eve", "Eve Adams"}
     (link,) = rows(engine, entity_match)
@@ -195,3 +196,16 @@ def test_keys_of_people_are_found_by_each_source_alone(engine):
             for source in ("alpha", "beta")
         ]
     assert len(set(keys)) == 2
+
+
+def test_a_large_client_is_matched_once_an_hour(engine, monkeypatch):
+    monkeypatch.setattr(same_people, "MANY", 2)
+    load(engine, "alpha", person("1", emails=["a@x.example"]), person("2", emails=["b@x.example"]))
+    assert match_people(engine, "shop", AT, at_once=False).is_fresh
+    load(engine, "beta", person("1", emails=["a@x.example", "b@x.example"]))
+    early = AT + timedelta(minutes=59)
+    assert not match_people(engine, "shop", early, at_once=False).is_fresh
+    late = match_people(engine, "shop", AT + timedelta(hours=1), at_once=False)
+    assert (late.is_fresh, late.contacts_merged) == (True, 1)
+    load(engine, "beta", person("3", emails=["c@x.example"]))
+    assert match_people(engine, "shop", AT + timedelta(hours=1, minutes=1)).is_fresh

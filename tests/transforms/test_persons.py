@@ -1,7 +1,7 @@
 """Who is one person: decided, by rule, by score; the same whatever the order; nothing that can't be undone."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -128,7 +128,7 @@ def test_scores_join_and_doubts_are_listed() -> None:
     dora = record("4", "Dora", ["dora@x.example"])
     asked: list[tuple[list[MatchRecord], list[PairDecision]]] = []
 
-    def scored(told: Sequence[MatchRecord], held: Sequence[PairDecision]) -> Matching:
+    def scored(told: Iterable[MatchRecord], held: Sequence[PairDecision]) -> Matching:
         asked.append((list(told), list(held)))
         sure, unsure = sorted([ANNA.key, ben.key]), sorted([ben.key, dora.key])
         return Matching(
@@ -190,7 +190,7 @@ def test_families_and_offices_share_a_number() -> None:
         record("7", "Anna Kaya", ["anna.kaya2@gmail.com"], source="mail"),
     ]
 
-    def scored(records: Sequence[MatchRecord], held: Sequence[PairDecision]) -> Matching:
+    def scored(records: Iterable[MatchRecord], held: Sequence[PairDecision]) -> Matching:
         return match(records, "person", held)
 
     found = unite_people(told, [], scored)
@@ -198,10 +198,31 @@ def test_families_and_offices_share_a_number() -> None:
     assert [link.verdict for link in found.links].count("doubtful") >= 2
 
 
+def test_two_of_one_name_who_wrote_in_one_ticket_are_one() -> None:
+    """A customer who goes on from home: a name alone is doubtful, the same ticket makes it sure."""
+    told = [
+        record("1", "Tom Stone", ["tom@stone.example"]),
+        record("2", "Tom Stone", ["t.stone@home.example"], source="mail"),
+        record("3", "Tim Stone", ["tim@stone.example"], source="mail"),
+    ]
+    one, two, three = (one.key for one in told)
+    together = [(min(one, other), max(one, other)) for other in (two, three)]
+
+    def scored(records: Iterable[MatchRecord], held: Sequence[PairDecision]) -> Matching:
+        return match(records, "person", held)
+
+    alone = unite_people(told, [], scored)
+    assert len(groups(told, alone.leader)) == 3
+    found = unite_people(told, [], scored, wrote_together=together)
+    assert groups(told, found.leader) == {frozenset("12"), frozenset("3")}
+    (link,) = [link for link in found.links if link.verdict == "same"]
+    assert link.reason.endswith("both wrote in one ticket")
+
+
 def test_what_is_evidence() -> None:
     told: list[MatchRecord] = []
 
-    def scored(records: Sequence[MatchRecord], held: Sequence[PairDecision]) -> Matching:
+    def scored(records: Iterable[MatchRecord], held: Sequence[PairDecision]) -> Matching:
         told.extend(records)
         return Matching()
 
