@@ -20,6 +20,9 @@ TEXT_ROLES = frozenset(
 )
 """Columns of an export that hold a person's words or say who it is; every other column of the mapping is structure."""
 
+WHO_ROLES = ("requester", "requester_phone")
+"""Columns that say who it is besides the address."""
+
 _CHOICES = ("custom_field_options", "system_field_options", "choices", "nested_ticket_fields")
 
 
@@ -51,5 +54,6 @@ def columns_of(mapping: FileMapping) -> dict[str, Any]:
     kept -= {column for role, column in named.items() if role in TEXT_ROLES}
     return {
         "columns": sorted(kept),
+        "blank_columns": sorted(named[role] for role in WHO_ROLES if role in named),
         "address_column": named.get("requester_email") or named.get("requester"),
     }

@@ -171,7 +171,7 @@ def _finish(runtime: Runtime, row: Mapping[str, Any]) -> int:
     for source_key, one in _wired(runtime, client_key).items():
         normalise(runtime, client_key, source_key, one.transform)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    match_people(runtime.engine, client_key, region)
+    match_people(runtime.engine, client_key, runtime.now(), region)
     link_duplicates(runtime.engine, client_key)
     with reading(runtime.engine) as connection:
         digests = set(plan.get("digests", ()))

@@ -104,7 +104,7 @@ def _cell(column: str, cell: Any, rule: Rule) -> Any:
         return cell if isinstance(cell, str) else []
     if column == rule.address_column:
         return rule.pseudonym or ""
-    return ""
+    return "" if column in rule.blank_columns else ERASED
 
 
 def _replaced(payload: bytes, rule: Rule) -> bytes:

@@ -33,8 +33,8 @@ class Rule:
 
     `is_whole`: every text goes that is not structure; else only the listed `parts` (ids of objects in its lists),
     and addresses of erased people where they stand. `kept_fields` are ids or names of a helpdesk's own fields, and
-    `columns` those of an export, whose words are structure (chosen options, statuses). `address_column` gets the
-    pseudonym. `mail` is the whole text that stands for a mail. `pseudonym` is given to the record of a person, and
+    `columns` those of an export, whose words are structure (chosen options, statuses). Of its other columns `address_column` gets
+    the pseudonym, and `blank_columns`, which say who it is in other ways, get nothing. `mail` is the whole text that stands for a mail. `pseudonym` is given to the record of a person, and
     `replaced` says for any address whether it is an erased person's and what stands for it.
     """
 
@@ -42,6 +42,7 @@ class Rule:
     parts: frozenset[str] = frozenset()
     kept_fields: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
+    blank_columns: frozenset[str] = frozenset()
     address_column: str | None = None
     mail: str | None = None
     pseudonym: str | None = None

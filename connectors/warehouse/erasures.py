@@ -235,6 +235,7 @@ class Rules:
             parts=frozenset(part for part, row in own if row["kind"] == "part"),
             kept_fields=frozenset(kept.get("fields", ())),
             columns=frozenset(kept.get("columns", ())),
+            blank_columns=frozenset(kept.get("blank_columns", ())),
             address_column=kept.get("address_column"),
             mail=kept.get("mail"),
             pseudonym=pseudonym(contact_key)
