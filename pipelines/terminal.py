@@ -92,7 +92,7 @@ class Reporter:
         """Says how far one piece of work is."""
         key = (source, what)
         started = self._started.setdefault(key, time.monotonic())
-        seconds = max(time.monotonic() - started, 0.001)
+        seconds = time.monotonic() - started
         if self._live is not None:
             if key not in self._tasks:
                 self._tasks[key] = self._live.add_task(escape(f"{source} {what}"), total=total)
@@ -100,11 +100,15 @@ class Reporter:
             return
         if time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
-            left = (
-                f", about {(total - count) * seconds / count:.0f} s left" if total and count else ""
-            )
             of = f" of {total}" if total else ""
-            say(f"{source} {what}: {count}{of}, {count / seconds:.0f}/s{left}")
+            # Counted from the first report on: that one, and what follows at once, tells no rate.
+            rate = f", {count / seconds:.0f}/s" if seconds >= 1 else ""
+            left = (
+                f", about {(total - count) * seconds / count:.0f} s left"
+                if total and count and rate
+                else ""
+            )
+            say(f"{source} {what}: {count}{of}{rate}{left}")
 
 
 @contextmanager
