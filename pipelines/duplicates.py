@@ -3,12 +3,12 @@
 Belongs here: which tickets are compared. Does not belong here: comparing (`transforms.duplicates`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from connectors.warehouse import duplicates, history
+from connectors.warehouse import duplicates, erasures, history
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
 from transforms.duplicates import FORWARDED_WITHIN, TicketText, find_duplicates
@@ -52,9 +52,12 @@ def _link_those_of(
     variants: Variants,
 ) -> int:
     with reading(engine) as connection:
+        known = duplicates.known_duplicates(connection, client_key)
+        kept = _settled(connection, client_key, known)
         new = [
             TicketText(**row)
             for row in duplicates.new_tickets(connection, client_key, after, requesters)
+            if row["ticket_key"] not in kept
         ]
         keys = {one.ticket_key for one in new}
         others = duplicates.candidates(
@@ -67,11 +70,16 @@ def _link_those_of(
             _span(new),
             keys,
         )
-        known = duplicates.known_duplicates(connection, client_key)
     found = find_duplicates(new, [TicketText(**row) for row in others], known)
     links = {one.ticket_key: (one.duplicate_of_key, one.reason) for one in found}
     with writing(engine) as connection:
         return duplicates.write_duplicates(connection, client_key, sorted(keys), links)
+
+
+def _settled(connection: Connection, client_key: str, known: Mapping[str, str]) -> set[str]:
+    """Duplicates whose words, or whose original's, were erased: what they were found by is gone, they stay what they are."""
+    erased = erasures.erased_of(connection, client_key, "ticket")
+    return {key for key, other in known.items() if key in erased or other in erased}
 
 
 def _people(

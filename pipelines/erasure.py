@@ -97,10 +97,11 @@ def preview(runtime: Runtime, client_key: str, who: str) -> Scope:
     """What `erase` would take; changes nothing.
 
     Raises:
-        SettingsError: nobody is known by that, or it is no contact.
+        SettingsError: nobody is known by that, or it is no customer.
     """
+    is_own = _own_addresses(_wired(runtime, client_key))
     with reading(runtime.engine) as connection:
-        scope = _scope(connection, client_key, who)
+        scope = _scope(connection, client_key, who, is_own)
         _look_for_mentions(connection, scope)
         return scope
 
@@ -116,23 +117,24 @@ def erase(runtime: Runtime, client_key: str, who: str, author: str, new_salt: st
         new_salt: random text; used where the client has none yet.
 
     Raises:
-        SettingsError: nobody is known by that, it is no contact, or it was erased and nothing came since.
+        SettingsError: nobody is known by that, it is no customer, or it was erased and nothing came since.
         UnavailableError: all is erased but from freed pages or the file store; call it again.
     """
     finish_erasures(runtime, client_key)
     wired = _wired(runtime, client_key)
+    is_own = _own_addresses(wired)
     # What was pulled and is not made into tickets yet would not be found.
     for source_key, one in wired.items():
         normalise(runtime, client_key, source_key, one.transform)
     with reading(runtime.engine) as connection:
-        scope = _scope(connection, client_key, who)
+        scope = _scope(connection, client_key, who, is_own)
         seen = erased_raw.newest_raw_id(connection, client_key)
         _look_for_mentions(connection, scope)
     mentions = scope.mentions
     now = runtime.now()
     with writing(runtime.engine) as connection:
         erased_raw.hold_streams(connection, client_key)
-        scope = _scope(connection, client_key, who)
+        scope = _scope(connection, client_key, who, is_own)
         scope.mentions = mentions
         _look_for_mentions(connection, scope, seen)
         _refuse_twice(connection, scope, who)
@@ -192,18 +194,33 @@ def _wired(runtime: Runtime, client_key: str) -> dict[str, Wired]:
     }
 
 
-def _scope(connection: Connection, client_key: str, who: str) -> Scope:
+def _own_addresses(wired: Mapping[str, Wired]) -> Callable[[str], bool]:
+    """Whether an address is the desk's own or an agent's, by any of its mailboxes."""
+    policies = [
+        one.transform.mailbox for one in wired.values() if isinstance(one.transform, MailTransform)
+    ]
+    return lambda address: any(policy.is_agent(address) for policy in policies)
+
+
+def _scope(
+    connection: Connection, client_key: str, who: str, is_own: Callable[[str], bool]
+) -> Scope:
     person = find(connection, client_key, who)
     if person.kind != "contact":
         raise SettingsError(
             f"{client_key}: {who} is of kind {person.kind}; only a contact can be erased"
         )
     ((leader, keys),) = persons.groups_of(connection, "contact", [person.key]).items()
+    addresses = erasable.addresses_of(connection, keys) - {pseudonym(leader)}
+    if addresses and all(map(is_own, addresses)):
+        raise SettingsError(
+            f"{client_key}: {who} has no address but the desk's own ({', '.join(sorted(addresses))}): nobody's to erase"
+        )
     tickets = erasable.tickets_of(connection, keys)
     scope = Scope(
         client_key=client_key,
         person=ErasedPerson(leader, sorted(keys), pseudonym(leader)),
-        addresses=erasable.addresses_of(connection, keys) - {pseudonym(leader)},
+        addresses={one for one in addresses if not is_own(one)},
         records=persons.records_of(connection, keys),
         tickets=tickets,
         messages=erasable.messages_of(connection, [t["ticket_key"] for t in tickets], keys),
