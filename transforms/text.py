@@ -39,6 +39,7 @@ _HIDDEN = re.compile(
     r"|(?<![\w-])(?:max-height|opacity)\s*:\s*0(?:\.0+)?(?:px|em|pt|%)?\s*(?:!\s*important\s*)?(?:[;\"']|$)",
     re.I,
 )
+_SHORTEST_STYLED = len("<a hidden>")
 _HIDES = re.compile(r"<[^<>]{0,2000}?\s(?:style\s*=|hidden[\s=>/])", re.I)
 _HIDDEN_ATTRIBUTE = re.compile(r"<[a-z][a-z0-9]*(?:\s[^<>]*?)?\shidden(?=[\s>=/])", re.I)
 _CELL_TAG = re.compile(r"</?t[dh]\b[^<>]*>", re.I)
@@ -133,6 +134,8 @@ def _without_style(tag: re.Match[str]) -> str:
         return ' style="display:none"' if _HIDDEN.search(style[0]) else ""
 
     text = tag[0]
+    if len(text) < _SHORTEST_STYLED:
+        return text
     lower = text.lower()
     if "hidden" in lower and (match := _HIDDEN_ATTRIBUTE.match(text)):
         return f'{text[: match.end()]} style="display:none"{_STYLE.sub("", text[match.end() :])}'

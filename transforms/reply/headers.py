@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from transforms.reply.lines import Line, next_written
+from transforms.reply.lines import Line, has_digit, next_written
+from transforms.reply.needles import holds_any, needles
 from transforms.reply.words import (
     DATE_LABELS,
     FORWARD_MARKERS,
@@ -45,12 +46,20 @@ _LABELLED = re.compile(r"[*_\s]{0,4}([^:：]{1,40}?)[\s*_]*[:：][*_]*\s*(.*)")
 _RULE = re.compile(r"[*_\s]*[-_=—–~*]{4,}\s*")
 _DECORATED = re.compile(r"[*_\s]*[-_=—–]{2,}[>\s]*([^-_=—–].{1,78}?)[<\s]*[-_=—–]*[*_\s]*")
 _DECORATION = "-_=—–~*"
+_ABOVE = needles([words for words in REPLY_ABOVE if "above" in words])
+_NOT_ABOVE = needles([words for words in REPLY_ABOVE if "above" not in words])
 _MORE_ADDRESSES = re.compile(r"[,;]\s*$|^\s*<|@")
 _BEFORE_COLON = re.compile(r"(?<![^\s*])(?:[^\W\d_]{2,12} )?([^\W\d_]{1,14})(?=\*?\s?[:：])")
 _MOST_WRAPPED = 12
 _MOST_HEADER_LINES = 120
 
-_PROCESSED = ("original message processed by", "originalnachricht bearbeitet von")
+PROCESSED = ("original message processed by", "originalnachricht bearbeitet von")
+"""Markers of a mail program for phones, which end in a date."""
+
+_BEFORE_MARKER = _DECORATION + "<> "
+_MARKER_BEGINNINGS = frozenset(
+    marker[:3] for marker in (*PROCESSED, *FORWARD_MARKERS, *ORIGINAL_MARKERS)
+)
 
 BlockKind = Literal["quoted", "forwarded"]
 
@@ -64,10 +73,23 @@ class Block:
     reason: str
 
 
+def may_begin_block(content: str) -> bool:
+    """Whether `block_at` is worth asking about a line, not a blank one: it may be a marker, a rule, or a header."""
+    return (
+        content[0] in _BEFORE_MARKER
+        or ":" in content[:44]
+        or "：" in content[:44]
+        or content[:3].casefold()[:3] in _MARKER_BEGINNINGS
+    )
+
+
 def block_at(lines: Sequence[Line], start: int) -> Block | None:
     """The block that begins at this line: a marker with or without headers, a rule and headers, or headers."""
     line = lines[start]
     kind, is_sure = _marker(line.content)
+    if kind is None and line.content[:1] not in _DECORATION:
+        headers = _headers_at(lines, start)
+        return Block(headers, "quoted", "header block") if headers is not None else None
     after = next_written(lines, start + 1)
     if kind is not None:
         headers = _headers_at(lines, after) if after < len(lines) else None
@@ -78,9 +100,7 @@ def block_at(lines: Sequence[Line], start: int) -> Block | None:
             if is_sure
             else None
         )
-    if line.content[:1] in _DECORATION and (
-        _RULE.fullmatch(line.content) or _DECORATED.fullmatch(line.content)
-    ):
+    if _RULE.fullmatch(line.content) or _DECORATED.fullmatch(line.content):
         headers = _headers_at(lines, after) if after < len(lines) and after <= start + 3 else None
         return Block(headers, "quoted", "header block") if headers is not None else None
     headers = _headers_at(lines, start)
@@ -95,7 +115,7 @@ def is_reply_marker(line: Line) -> bool:
 def asks_to_reply_above(text: str) -> bool:
     """Whether such words stand anywhere in a text."""
     folded = text.casefold()
-    return any(words in folded for words in REPLY_ABOVE)
+    return ("above" in folded and holds_any(folded, _ABOVE)) or holds_any(folded, _NOT_ABOVE)
 
 
 def is_rule(line: Line) -> bool:
@@ -113,7 +133,9 @@ def _marker(content: str) -> tuple[BlockKind | None, bool]:
     if words.endswith((":", "：")):
         is_sure = is_sure or words.rstrip(":： ") in FORWARD_MARKERS
         words = words.rstrip(":： ")
-    if words.startswith(_PROCESSED):
+    if words[:3] not in _MARKER_BEGINNINGS:
+        return None, False
+    if words.startswith(PROCESSED):
         return "quoted", True
     if words.startswith(FORWARD_MARKERS):
         return "forwarded", is_sure
@@ -163,8 +185,7 @@ def _headers_at(lines: Sequence[Line], start: int) -> int | None:
 
 def _is_of_mail(kinds: frozenset[_Label], value: str) -> bool:
     """Whether a header is a mail's rather than a form's: an address, a subject, a date in figures."""
-    has_figures = any(letter.isdigit() for letter in value)
-    return "@" in value or "subject" in kinds or ("date" in kinds and has_figures)
+    return "@" in value or "subject" in kinds or ("date" in kinds and has_digit(value))
 
 
 def _suffices(seen: Sequence[frozenset[_Label]], *, has_sender: bool, has_address: bool) -> bool:

@@ -9,10 +9,11 @@ versions, Thunderbird, Yahoo, Zimbra, GMX, Proton, Tutanota, Roundcube, Freshdes
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from transforms.reply.lines import Line, lines_of
+from transforms.reply.needles import holds_any, needles
 from transforms.reply.parts import ReplyParts
 from transforms.reply.split import split_lines
 from transforms.text import html_to_text
@@ -51,6 +52,15 @@ _HINT = re.compile(
     r"|signature|outlookmessageheader|divrplyfwdmsg|stopspelling|zwchr",
     re.I,
 )
+_HINT_PARTS = needles(
+    ("quote", "zmail_extra", "olk_src_body", "reference-message", "signature", "outlookmessageheader",
+     "divrplyfwdmsg", "stopspelling", "zwchr")
+)  # fmt: skip
+_MAY_MARK = re.compile(
+    r"<blockquote|quot|signature|zmail_extra|olk_src|reference-message|outlookmessageheader|divrply|stopspelling|zwchr|sig_pre",
+    re.I,
+)
+"""Stands in every tag that marks something: what is before the first is not read tag by tag."""
 
 
 @dataclass(slots=True)
@@ -64,7 +74,11 @@ class _Region:
 
 def has_wrappers(html: str) -> bool:
     """Whether an HTML message may hold quotes or signatures that its tags tell."""
-    return _HINT.search(html) is not None
+    lower = html.lower()
+    if not html.isascii():
+        # As a pattern that ignores case takes them.
+        lower = lower.replace("ſ", "s").replace("ı", "i").replace("i̇", "i")
+    return holds_any(lower, _HINT_PARTS) and _HINT.search(html) is not None
 
 
 def split_html_reply(html: str) -> ReplyParts:
@@ -77,7 +91,7 @@ def split_html_reply(html: str) -> ReplyParts:
     for i, (line, (depth, is_signed, is_cut)) in enumerate(
         zip(lines_of(text), marks, strict=False)
     ):
-        lines.append(replace(line, depth=line.depth + depth) if depth else line)
+        lines.append(line.at_depth(line.depth + depth) if depth else line)
         if is_signed:
             signed.add(i)
         if is_cut:
@@ -90,7 +104,11 @@ def _marked(html: str) -> Iterator[str]:
     html = _UNREAD.sub("", _COMMENT.sub("", html))
     regions: list[_Region] = []
     at = 0
-    for tag in _TAG.finditer(html):
+    first = _MAY_MARK.search(html)
+    if first is None:
+        yield html
+        return
+    for tag in _TAG.finditer(html, max(html.rfind("<", 0, first.start() + 1), 0)):
         name = tag[2].lower()
         if tag[1]:
             yield html[at : tag.end()]
@@ -103,7 +121,8 @@ def _marked(html: str) -> Iterator[str]:
             continue
         for region in regions:
             region.level += region.name == name
-        mark = _mark_of(name, tag[3]) if tag[3] or name == "blockquote" else None
+        may_mark = name == "blockquote" or (tag[3] and _MAY_MARK.search(tag[3]))
+        mark = _mark_of(name, tag[3]) if may_mark else None
         if mark is not None and len(regions) < _DEEPEST:
             yield f"{html[at : tag.start()]}<div>{_OPEN[mark]}</div>"
             at = tag.start()

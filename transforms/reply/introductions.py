@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transforms.reply.lines import Line, next_written
+from transforms.reply.lines import Line, has_digit, next_written
+from transforms.reply.needles import holds_any, needles
 from transforms.reply.words import LEADS, WROTE
 
 _LONGEST = 400
-_MOST_LINES = 4
+MOST_LINES = 4
+"""An introduction is not broken into more."""
 _FEW_WORDS = 14
 _NAME_AND_VERB = 4
 
@@ -28,6 +30,8 @@ def _any_of(words: Sequence[str]) -> str:
 
 
 _VERBS = tuple(WROTE)
+_ANY_VERB = needles(_VERBS)
+_VERB_ENDS = frozenset(verb[-2:] for verb in _VERBS)
 _LONGEST_VERB = max(map(len, WROTE))
 _VERB = re.compile(_any_of(WROTE))
 _LEAD = re.compile(
@@ -65,24 +69,37 @@ class Introduction:
     is_certain: bool
 
 
+def may_close(content: str) -> bool:
+    """Whether a line, not a blank one, may be the last of an introduction."""
+    text = _before_marks(content)
+    if text[-1] in "*_-|":
+        text = text.rstrip("*_- \t|")
+    return (
+        text.endswith((*_COLONS, ">"))
+        or (text[-2:].casefold()[-2:] in _VERB_ENDS and _ends_with_verb(text.casefold()))
+        or text[:10].casefold() == "posted by "
+    )
+
+
 def introduction_at(lines: Sequence[Line], start: int) -> Introduction | None:
     """The introduction that begins at this line, if one does."""
     depth = lines[start].depth
-    joined = ""
-    for end in range(start, min(start + _MOST_LINES, len(lines))):
+    length = -1
+    for end in range(start, min(start + MOST_LINES, len(lines))):
         line = lines[end]
-        if line.is_blank or line.depth != depth:
+        if line.depth != depth or line.is_blank:
             return None
-        joined = f"{joined} {line.content}" if joined else line.content
-        if len(joined) > _LONGEST:
+        length += 1 + len(line.content)
+        if length > _LONGEST:
             return None
-        if _may_close(line) and (end == start or _may_open(lines, start, end)):
+        if may_close(line.content) and (end == start or _may_open(lines, start, end)):
+            joined = " ".join([each.content for each in lines[start : end + 1]])
             found = _read(
                 _before_marks(joined), is_quoted=_is_followed_by_quote(lines, end + 1, depth)
             )
             if found is not None:
                 return Introduction(end + 1, found)
-        if end == start and _SENTENCE_END.search(line.content):
+        if end == start and line.content[-1] in ".!?" and _SENTENCE_END.search(line.content):
             return None
     return None
 
@@ -90,16 +107,7 @@ def introduction_at(lines: Sequence[Line], start: int) -> Introduction | None:
 def _before_marks(content: str) -> str:
     """A line without the quote that a program has put behind the introduction, `… wrote: > …`."""
     at = content.find(": >")
-    return content if at < 0 or "<" in content[at:] else content[: at + 1]
-
-
-def _may_close(line: Line) -> bool:
-    text = _before_marks(line.content).rstrip("*_- \t|")
-    return (
-        text.endswith((*_COLONS, ">"))
-        or _ends_with_verb(text.casefold())
-        or text[:10].casefold() == "posted by "
-    )
+    return content if at < 0 or content.find("<", at) >= 0 else content[: at + 1]
 
 
 def _ends_with_verb(folded: str) -> bool:
@@ -110,8 +118,23 @@ def _ends_with_verb(folded: str) -> bool:
 
 
 def _holds_verb(folded: str) -> bool:
-    # The plain search first: it is many times faster than the pattern, and mostly finds nothing.
-    return any(verb in folded for verb in _VERBS) and _VERB.search(folded) is not None
+    """What `_VERB` finds, by plain searches: the pattern would be tried at every letter."""
+    if not holds_any(folded, _ANY_VERB):
+        return False
+    for verb in _VERBS:
+        at = folded.find(verb)
+        while at >= 0:
+            end = at + len(verb)
+            if verb[0] > "\u2e00" or not (
+                _is_of_word(folded[at - 1 : at]) or _is_of_word(folded[end : end + 1])
+            ):
+                return True
+            at = folded.find(verb, at + 1)
+    return False
+
+
+def _is_of_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
 
 
 def _may_open(lines: Sequence[Line], start: int, end: int) -> bool:
@@ -120,22 +143,21 @@ def _may_open(lines: Sequence[Line], start: int, end: int) -> bool:
     folded = text.casefold().lstrip("*_-\"' ")
     if _begins_like_one(folded):
         return True
-    if _IN_BRACKETS.search(text) and (_holds_verb(folded) or _DATE.search(folded)):
-        return True
-    later = " ".join(line.content for line in lines[start + 1 : end + 1])
-    if (
-        _read(later, is_quoted=_is_followed_by_quote(lines, end + 1, lines[start].depth))
-        is not None
-    ):
+    verb = _holds_verb(folded)
+    if not (verb or "<" in text or "@" in text):
         return False
-    return bool("<" in text or "@" in text or _holds_verb(folded))
+    if "@" in text and _IN_BRACKETS.search(text) and (verb or _DATE.search(folded)):
+        return True
+    later = " ".join([line.content for line in lines[start + 1 : end + 1]])
+    is_quoted = _is_followed_by_quote(lines, end + 1, lines[start].depth)
+    return _read(later, is_quoted=is_quoted) is None
 
 
 def _begins_like_one(folded: str) -> bool:
     if _BEGINS_WITH_DATE.match(folded):
         return True
     lead = _LEAD.match(folded)
-    return lead is not None and any(letter.isdigit() for letter in folded[lead.end() :])
+    return lead is not None and has_digit(folded[lead.end() :])
 
 
 def _is_followed_by_quote(lines: Sequence[Line], end: int, depth: int) -> bool:
@@ -156,25 +178,30 @@ def _read(joined: str, *, is_quoted: bool) -> bool | None:
     text = joined.strip("*_- \t|")
     closes = text.endswith(_COLONS) or is_ruled
     folded = text.casefold()
-    verb = _holds_verb(folded)
-    date = _DATE.search(folded)
-    address = _ADDRESS.search(folded)
-    begins = _begins_like_one(folded)
-    if _POSTED.fullmatch(folded):
+    if folded.startswith("posted") and _POSTED.fullmatch(folded):
         return True
+    has_address = "@" in folded
     if not closes:
-        is_old_style = bool(_BEGINS_WITH_DATE.match(folded) and _ENDS_IN_BRACKETS.search(folded))
-        return False if is_quoted and date and (verb or is_old_style) else None
-    if verb and (
-        _IN_BRACKETS.search(folded) or (address and len(folded.split()) <= _NAME_AND_VERB)
-    ):
+        if not is_quoted or not _DATE.search(folded):
+            return None
+        is_old_style = (
+            has_address and _BEGINS_WITH_DATE.match(folded) and _ENDS_IN_BRACKETS.search(folded)
+        )
+        return False if is_old_style or _holds_verb(folded) else None
+    verb = _holds_verb(folded)
+    address = has_address and _ADDRESS.search(folded)
+    in_brackets = has_address and _IN_BRACKETS.search(folded)
+    if verb and (in_brackets or (address and len(folded.split()) <= _NAME_AND_VERB)):
         return True
-    if begins and _DAY_AND_TIME.search(folded) and (verb or _IN_BRACKETS.search(folded)):
+    begins = _begins_like_one(folded)
+    if begins and (verb or in_brackets) and _DAY_AND_TIME.search(folded):
         return True
     if not is_quoted:
         return None
-    if _ENDS_IN_BRACKETS.search(folded.rstrip(":： ")) or (date and (verb or address or begins)):
+    if has_address and _ENDS_IN_BRACKETS.search(folded.rstrip(":： ")):
         return False
-    if verb and closes and len(folded.split()) <= _FEW_WORDS:
+    if (verb or address or begins) and _DATE.search(folded):
+        return False
+    if verb and len(folded.split()) <= _FEW_WORDS:
         return False if _VERB.sub("", folded).strip(" :：,.") else None
     return None

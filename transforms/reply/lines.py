@@ -5,7 +5,6 @@ Belongs here: cutting into lines, quote marks, code fences. Does not belong here
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _MARKS = re.compile(r"[ \t\u00a0]{0,3}(?:>[ \t]?)+")
@@ -14,28 +13,47 @@ _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _ESCAPED_FROM = re.compile(r">From ")
 _PROMPT = re.compile(r"\s{0,3}>>> [^\s>]")
 _OPEN_BRACKET = re.compile(r"<[^<>]*@[^<>]*$")
+_DIGIT = re.compile("[0-9]")
 _BROKEN_FROM = 66
 _BROKEN_TO = 40
 _FEW_MARKED = 2
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
     """One line: `start` to `end` in the text (its line end included), `depth` of quote marks, and what it says.
 
-    `raw` is the line without its end; `content` lacks the marks, invisible characters and needless blanks.
+    `raw` is the line without its end; `content` lacks the marks, invisible characters and needless blanks; `is_blank`
+    where nothing is left then. Never changed once made. A plain class, since a mail has many lines and only few of
+    them are read: the last two are made at the first look.
     """
 
-    start: int
-    end: int
-    depth: int
-    raw: str
-    content: str
+    __slots__ = ("_said_from", "content", "depth", "end", "is_blank", "raw", "start")
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing is on it besides marks."""
-        return not self.content
+    content: str
+    is_blank: bool
+
+    def __init__(self, start: int, end: int, depth: int, raw: str, said_from: int = 0) -> None:
+        """What it says begins at `said_from` of `raw`, invisible characters not counted."""
+        self.start = start
+        self.end = end
+        self.depth = depth
+        self.raw = raw
+        self._said_from = said_from
+
+    def __getattr__(self, name: str) -> str | bool:
+        """Read the line, at the first look at what it says."""
+        self._say(" ".join(visible(self.raw)[self._said_from :].split()))
+        return object.__getattribute__(self, name)  # type: ignore[no-any-return]
+
+    def _say(self, content: str) -> None:
+        self.content = content
+        self.is_blank = not content
+
+    def at_depth(self, depth: int, content: str | None = None) -> "Line":
+        """The same line quoted so deep; it says the same unless told otherwise."""
+        line = Line(self.start, self.end, depth, self.raw)
+        line._say(self.content if content is None else content)
+        return line
 
 
 def lines_of(text: str) -> list[Line]:
@@ -45,10 +63,20 @@ def lines_of(text: str) -> list[Line]:
     line in the middle of a paragraph a program's output: all are no quotes. Nor is what stands in a fenced block of
     code.
     """
-    lines = [_line(match[0], match.start()) for match in _LINE.finditer(text)]
-    if any(line.depth for line in lines):
-        lines = _without_false_marks(lines)
-    return lines
+    lines: list[Line] = []
+    start = 0
+    is_marked = False
+    for ended in _LINE.findall(text):
+        end = start + len(ended)
+        raw = ended.rstrip("\r\n")
+        marks = _marks(raw) if ">" in raw[:8] else None
+        if marks is None:
+            lines.append(Line(start, end, 0, raw))
+        else:
+            lines.append(Line(start, end, marks[0].count(">"), raw, marks.end()))
+            is_marked = True
+        start = end
+    return _without_false_marks(lines) if is_marked else lines
 
 
 def next_written(lines: Sequence[Line], start: int) -> int:
@@ -60,48 +88,54 @@ def next_written(lines: Sequence[Line], start: int) -> int:
 
 def fenced(lines: Sequence[Line]) -> frozenset[int]:
     """The lines of fenced blocks of code that are opened and closed outside of quotes."""
-    marks = [i for i, line in enumerate(lines) if not line.depth and _FENCE.match(line.raw)]
+    marks = [
+        i
+        for i, line in enumerate(lines)
+        if ("```" in line.raw or "~~~" in line.raw) and not line.depth and _FENCE.match(line.raw)
+    ]
+    if not marks:
+        return frozenset()
     found: set[int] = set()
     for first, last in zip(marks[::2], marks[1::2], strict=False):
         found.update(range(first, last + 1))
     return frozenset(found)
 
 
-def plain(text: str) -> str:
-    """A line's words: without invisible characters, blanks collapsed."""
-    return " ".join((text if text.isascii() else _UNSEEN.sub("", text)).split())
+def visible(text: str) -> str:
+    """A text without the characters that nobody sees."""
+    return text if text.isascii() else _UNSEEN.sub("", text)
 
 
-def _line(raw: str, start: int) -> Line:
-    end = start + len(raw)
-    raw = raw.rstrip("\r\n")
-    if ">" not in raw[:8]:
-        return Line(start, end, 0, raw, plain(raw))
-    marks = _MARKS.match(_UNSEEN.sub("", raw))
-    if marks is None:
-        return Line(start, end, 0, raw, plain(raw))
-    return Line(start, end, marks[0].count(">"), raw, plain(_UNSEEN.sub("", raw)[marks.end() :]))
+def has_digit(text: str) -> bool:
+    """Whether a digit of any script stands in a text."""
+    return _DIGIT.search(text) is not None or (not text.isascii() and any(map(str.isdigit, text)))
+
+
+def _marks(raw: str) -> re.Match[str] | None:
+    return _MARKS.match(visible(raw))
 
 
 def _unmarked(line: Line) -> Line:
-    return Line(line.start, line.end, 0, line.raw, plain(line.raw))
+    return Line(line.start, line.end, 0, line.raw)
 
 
 def _without_false_marks(lines: list[Line]) -> list[Line]:
     code = fenced(lines)
-    out = [_unmarked(line) if i in code else line for i, line in enumerate(lines)]
+    out = (
+        [_unmarked(line) if i in code else line for i, line in enumerate(lines)] if code else lines
+    )
     few = sum(line.depth > 0 for line in out) <= _FEW_MARKED
     before = 0
     for i, line in enumerate(out):
-        introduces = i > 0 and out[i - 1].content.endswith((":", "："))
-        if not line.depth and before and _is_broken_off(out, i):
-            out[i] = Line(line.start, line.end, before, line.raw, line.content)
+        if not line.depth:
+            if before and _is_broken_off(out, i):
+                out[i] = line.at_depth(before)
         elif line.depth == before + 1 and i > 0 and _closes_bracket(out[i - 1], line):
-            out[i] = Line(line.start, line.end, before, line.raw, f">{line.content}")
+            out[i] = line.at_depth(before, f">{line.content}")
         elif (
             not before
-            and not introduces
             and (_is_no_quote(out, i) or (few and _is_in_the_middle(out, i)))
+            and not (i > 0 and out[i - 1].content.endswith((":", "：")))
         ):
             out[i] = _unmarked(line)
         before = out[i].depth
@@ -125,7 +159,7 @@ def _is_in_the_middle(lines: Sequence[Line], i: int) -> bool:
 
 def _closes_bracket(above: Line, line: Line) -> bool:
     """Whether a line's first mark closes the `<` of an address that was broken from it."""
-    return bool(_OPEN_BRACKET.search(above.content)) and line.content.endswith((":", "："))
+    return line.content.endswith((":", "：")) and bool(_OPEN_BRACKET.search(above.content))
 
 
 def _is_marked(lines: Sequence[Line], i: int) -> bool:

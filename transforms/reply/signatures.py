@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from transforms.reply.headers import is_rule
 from transforms.reply.lines import Line, next_written
+from transforms.reply.needles import holds_any, needles, with_plain_i
 from transforms.reply.parts import PartKind
 from transforms.reply.words import (
     BANNER_CUES,
@@ -22,6 +23,7 @@ from transforms.reply.words import (
 Label = tuple[PartKind, str]
 
 _DELIMITER = re.compile(r"\s?(?:--|—|––|—-|-—|__)[ \t\u00a0]*")
+_DELIMITING = "-—–_"
 _STANDARD_DELIMITER = "-- "
 _LONGEST_SIGNATURE = 12
 _LONGEST_STANDARD = 40
@@ -35,6 +37,7 @@ _WORD = re.compile(r"[^\W_]+")
 _CONTACT = re.compile(r"\+?\d[\d\s()./-]{6,}\d|[^\s@]+@[^\s@]+\.[^\s@]")
 """A telephone number or an address; a link alone may be what somebody answers with."""
 _FROM_A_DEVICE = re.compile(r"(?:[^\W\d_]+ ){0,2}(?:from|via|von|de|från|fra) ((?:\w+[ -]?){1,4})")
+_DEVICES = frozenset(DEVICES)
 _UNSPACED_DEVICES = tuple(device for device in DEVICES if ord(device[0]) > 0x2E00)
 _LONG_DEVICES = (
     "mobilger",
@@ -46,6 +49,9 @@ _LONG_DEVICES = (
     "telefon",
     "handy",
 )
+_SENT_FROM_BEGINNINGS = frozenset(words[0] for words in SENT_FROM)
+_TRIGGERS = _DEVICES | {"sent", "gesendet", "envoyé"}
+_DEVICE_PARTS = needles((*_LONG_DEVICES, *_UNSPACED_DEVICES))
 _NAME_LINE = re.compile(r"[^.!?]{1,60}|.*\b\S+\.\S+.*")
 _FOOTER = re.compile(
     r"\W*(?:to unsubscribe|unsubscribe from|you (?:have )?received this (?:message|e-?mail) because"
@@ -61,7 +67,21 @@ _FOOTER = re.compile(
 _NEEDS_NO_LINK = re.compile(
     r"environment|umwelt|environnement|imprimir|yazdır|scanned|checked|virus|virenfrei", re.I
 )
-_TITLE = re.compile(r"\W*(?:legal )?(?:disclaimer|confidentiality notice|haftungsausschluss|rechtlicher hinweis|avertissement|aviso legal|yasal uyarı)\W*", re.I)  # fmt: skip
+FOOTER_WORDS = (
+    "unsubscribe", "received this ", "receiving this ", "reply to this ", "view this discussion", "stop receiving ",
+    "your subscription", "your preferences", "your e-mail pref", "your email pref", " mailing list", "abmelde",
+    "se désinscrire", "the environment", "an die umwelt", "l'environnement", "antes de imprimir", "yazdırmadan",
+    "been scanned", "was scanned", "is scanned", "been checked", "was checked", "is checked", "scanned by ",
+    "virus-free", "virenfrei",
+)  # fmt: skip
+"""One of these, in lower case, stands in every such line."""
+
+TITLES = (
+    "disclaimer", "confidentiality notice", "haftungsausschluss", "rechtlicher hinweis", "avertissement",
+    "aviso legal", "yasal uyarı",
+)  # fmt: skip
+_ANY_FOOTER = needles(map(with_plain_i, FOOTER_WORDS))
+_TITLE = re.compile(rf"\W*(?:legal )?(?:{'|'.join(TITLES)})\W*", re.I)
 
 
 def labels_of(lines: Sequence[Line], *, is_first: bool, is_below_quote: bool) -> list[Label | None]:
@@ -86,17 +106,24 @@ def labels_of(lines: Sequence[Line], *, is_first: bool, is_below_quote: bool) ->
     return labels
 
 
-def is_sent_from(line: Line, *, is_last: bool) -> bool:
+def is_sent_from(content: str, *, is_last: bool) -> bool:
     """Whether a line is what a phone or a program adds, `Sent from my iPhone`."""
-    text = _LINK.sub("", line.content).strip("()[]<>*_-–—.!\"'„“ ")
-    words = _WORD.findall(text.casefold())
-    if not words or len(words) > 16 or len(text) > 120:
+    text = (_LINK.sub("", content) if ":" in content or "www." in content else content).strip(
+        "()[]<>*_-–—.!\"'„“ "
+    )
+    if len(text) > 120:
         return False
     folded = text.casefold()
     short = _FROM_A_DEVICE.fullmatch(folded)
+    begins = folded[:1] in _SENT_FROM_BEGINNINGS and folded.startswith(SENT_FROM)
+    if short is None and not begins and not folded.endswith(SENT_FROM_ENDS):
+        return False
+    words = _WORD.findall(folded)
+    if not words or len(words) > 16:
+        return False
     if short is not None and any(map(_is_device, _WORD.findall(short[1]))):
         return True
-    if not folded.startswith(SENT_FROM) and not folded.endswith(SENT_FROM_ENDS):
+    if not begins and not folded.endswith(SENT_FROM_ENDS):
         return False
     if any(map(_is_device, words)) or any(device in folded for device in _UNSPACED_DEVICES):
         return "," not in text or any(map(_is_device, words[:7]))
@@ -108,8 +135,18 @@ def is_sent_from(line: Line, *, is_last: bool) -> bool:
     )
 
 
+def names_a_program(folded: str) -> bool:
+    """Whether anything in a text, its case folded, may make one of its lines what a phone or a program adds."""
+    words = _WORD.findall(folded)
+    return (
+        not _TRIGGERS.isdisjoint(words)
+        or holds_any(folded, _DEVICE_PARTS)
+        or any(sign in folded for sign in ("://", "mailto:", "www."))
+    )
+
+
 def _is_device(word: str) -> bool:
-    return word in DEVICES or word.startswith(_LONG_DEVICES)
+    return word in _DEVICES or word.startswith(_LONG_DEVICES)
 
 
 def _paragraphs(lines: Sequence[Line], begin: int = 0) -> Iterator[range]:
@@ -166,7 +203,9 @@ def _label_programs(
         for i in paragraph:
             ends = i == paragraph.stop - 1
             begins = i == paragraph.start or labels[i - 1] is not None
-            if (begins or (ends and last)) and is_sent_from(lines[i], is_last=ends and last):
+            if (begins or (ends and last)) and is_sent_from(
+                lines[i].content, is_last=ends and last
+            ):
                 labels[i] = ("signature", "line of a program")
             elif (
                 i > paragraph.start
@@ -182,10 +221,14 @@ def _label_delimited(lines: Sequence[Line], labels: list[Label | None]) -> None:
     for i in range(len(lines) - 1, -1, -1):
         if below > _LONGEST_STANDARD:
             break
-        if _DELIMITER.fullmatch(lines[i].raw) and (
-            lines[i].raw == _STANDARD_DELIMITER
-            or below <= _LONGEST_SIGNATURE
-            or any(_is_legal(_words(lines, p)) for p in _paragraphs(lines, i + 1))
+        if (
+            lines[i].content[:1] in _DELIMITING
+            and _DELIMITER.fullmatch(lines[i].raw)
+            and (
+                lines[i].raw == _STANDARD_DELIMITER
+                or below <= _LONGEST_SIGNATURE
+                or any(_is_legal(_words(lines, p)) for p in _paragraphs(lines, i + 1))
+            )
         ):
             found = i
         below += not lines[i].is_blank
@@ -213,12 +256,16 @@ def _label_ruled(lines: Sequence[Line], labels: list[Label | None]) -> None:
 
 
 def _is_legal(words: str) -> bool:
-    sure = sum(cue in words for cue in LEGAL_SURE)
-    return len(words) > 80 and sure > 0 and sure + sum(cue in words for cue in LEGAL_CUES) >= 2
+    if len(words) <= 80:
+        return False
+    sure = sum([cue in words for cue in LEGAL_SURE])
+    return sure > 0 and sure + sum([cue in words for cue in LEGAL_CUES]) >= 2
 
 
-def _is_footer(lines: Sequence[Line], paragraph: range) -> bool:
+def _is_footer(lines: Sequence[Line], paragraph: range, words: str) -> bool:
     """Whether a paragraph is one of a list or a scanner, which say how to leave them by a link, or stand below a rule."""
+    if not holds_any(with_plain_i(words), _ANY_FOOTER):
+        return False
     found = next((i for i in paragraph if _FOOTER.match(lines[i].content)), None)
     if found is None:
         return False
@@ -246,7 +293,7 @@ def _label_tail(
             continue
         if _is_legal(words) or _TITLE.fullmatch(words):
             label = ("disclaimer", "legal text")
-        elif len(words) < 500 and _is_footer(lines, paragraph):
+        elif len(words) < 500 and _is_footer(lines, paragraph, words):
             label = ("signature", "footer")
         elif all(is_rule(lines[i]) for i in paragraph):
             pending.append(paragraph)

@@ -10,8 +10,8 @@ it. Marked lines (`>`) are quoted where they stand, and text between and below t
 
 from collections.abc import Iterator, Sequence
 
-from transforms.reply.headers import asks_to_reply_above, block_at, is_reply_marker
-from transforms.reply.introductions import introduction_at, is_piped
+from transforms.reply.headers import asks_to_reply_above, block_at, is_reply_marker, may_begin_block
+from transforms.reply.introductions import MOST_LINES, introduction_at, is_piped, may_close
 from transforms.reply.lines import Line, fenced, lines_of, next_written
 from transforms.reply.parts import Part, PartKind, ReplyParts
 from transforms.reply.signatures import Label, labels_of
@@ -78,6 +78,8 @@ class _Splitter:
         self._own_from = 0
         self._has_own_words = False
         self._has_quote = False
+        self._looked_to = 0
+        self._closes_at = -1
 
     def labels(self) -> list[Label | None]:
         """What each line is; None for the author's words."""
@@ -100,10 +102,11 @@ class _Splitter:
             return self._armor(at)
         if self._has_marker and is_reply_marker(line):
             return self._cut(at, at + 1, "quoted", "reply marker")
-        block = block_at(self._lines, at)
-        if block is not None:
-            return self._cut(at, block.end, block.kind, block.reason)
-        introduction = introduction_at(self._lines, at)
+        if may_begin_block(line.content):
+            block = block_at(self._lines, at)
+            if block is not None:
+                return self._cut(at, block.end, block.kind, block.reason)
+        introduction = introduction_at(self._lines, at) if self._may_introduce(at) else None
         if introduction is None:
             return at + 1
         after = next_written(self._lines, introduction.end)
@@ -114,6 +117,14 @@ class _Splitter:
         if introduction.is_certain:
             return self._cut(at, introduction.end, "quoted", "wrote line")
         return at + 1
+
+    def _may_introduce(self, at: int) -> bool:
+        """Whether an introduction may end on this line or so soon that it may begin here; looks once at each line."""
+        for i in range(max(at, self._looked_to), min(at + MOST_LINES, len(self._lines))):
+            self._looked_to = i + 1
+            if not self._lines[i].is_blank and may_close(self._lines[i].content):
+                self._closes_at = i
+        return self._closes_at >= at
 
     def _armor(self, at: int) -> int:
         """Take the lines of OpenPGP around signed text; a key or an encrypted message stays as it is."""
