@@ -14,6 +14,7 @@ from pipelines.cli_options import Client, Config, Json, clients_of, one_client
 
 if TYPE_CHECKING:
     from pipelines.contacts import Word
+    from pipelines.erasure import Scope
     from pipelines.same_people import SamePeople
 
 contact_app = typer.Typer(
@@ -99,10 +100,13 @@ def show(who: Who, config: Config = None, client: Client = None, json: Json = Fa
                 "links": found.links,
                 "decisions": found.decisions,
                 "tickets": found.tickets,
+                "erased": found.erased,
             }
         )
         return
     terminal.say(f"{found.person.kind} {_told(found.leader)}")
+    if found.erased is not None:
+        terminal.warn(found.erased)
     terminal.table(
         "What sources say",
         ["source", "id", "name", "addresses", "phones", "key"],
@@ -150,6 +154,87 @@ def different(who: Who, other: Other, config: Config = None, client: Client = No
 def undecide(who: Who, other: Other, config: Config = None, client: Client = None) -> None:
     """Take a decision back: rules and scores hold again."""
     _decide(config, client, who, other, "undecided")
+
+
+@contact_app.command("erase")
+def erase(
+    who: Who,
+    config: Config = None,
+    client: Client = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Erase. Without it only what would go is shown.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Erase a customer from every record, table and file, with all figures kept; it cannot be undone.
+
+    What was erased stays erased when a source sends it again. Ids, instants, statuses and tags stay. Erase the person
+    at the source as well: what is written there under new tickets is new. Killed, run it again.
+    """
+    import secrets
+
+    from pipelines import erasure
+    from pipelines.runtime import opened
+
+    with opened(config) as runtime:
+        client_key = one_client(runtime.settings, client)
+        if not yes:
+            scope = erasure.preview(runtime, client_key, who)
+            terminal.as_json(_scope_json(scope)) if json else _tell_scope(scope)
+            terminal.warn("nothing was changed; to erase it for good, say it again with --yes")
+            raise typer.Exit(2)
+        done = erasure.erase(runtime, client_key, who, getpass.getuser(), secrets.token_hex(16))
+    if json:
+        told = {
+            "erasure": done.erasure_key,
+            "raw_records": done.raw_records,
+            "files_deleted": done.files_deleted,
+        }
+        terminal.as_json(_scope_json(done.scope) | told)
+        return
+    _tell_scope(done.scope)
+    terminal.say(
+        f"{client_key}: erased ({done.erasure_key}); records of sources written anew: {done.raw_records}, files deleted: "
+        f"{done.files_deleted}"
+    )
+
+
+def _scope_json(scope: "Scope") -> dict[str, Any]:
+    return {
+        "client": scope.client_key,
+        "leader": scope.person.leader,
+        "keys": list(scope.person.keys),
+        "counts": scope.counts,
+        "sources": scope.by_source(),
+        "doubtful": scope.doubtful,
+        "reports": [
+            {name: row[name] for name in ("report", "period_start", "period_end", "file_name")}
+            for row in scope.reports
+        ],
+    }
+
+
+def _tell_scope(scope: "Scope") -> None:
+    terminal.say(f"contact {scope.person.leader}, known by {len(scope.person.keys)} keys")
+    terminal.table(
+        "What is theirs",
+        ["source", "records#", "tickets#", "messages#"],
+        [
+            [source, str(one["records"]), str(one["tickets"]), str(one["messages"])]
+            for source, one in scope.by_source().items()
+        ],
+    )
+    terminal.say(
+        f"files: {scope.files}; messages on others' tickets: {len(scope.elsewhere)}; others' records that name an address "
+        f"of theirs: {len(scope.mentions)}"
+    )
+    if scope.doubtful:
+        terminal.warn(
+            f"may be the same person, and stay: {', '.join(scope.doubtful)}. Decide first: deskbridge contact same"
+        )
+    if scope.reports:
+        files = ", ".join(str(row["file_name"] or row["report"]) for row in scope.reports)
+        terminal.warn(f"reports that were given away may name them, and are out of reach: {files}")
 
 
 def _decide(config: Path | None, client: str | None, who: str, other: str, word: "Word") -> None:

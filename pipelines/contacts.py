@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from connectors.warehouse import audit, persons
+from connectors.warehouse import audit, erasures, persons
 from connectors.warehouse.engine import reading, writing
 from pipelines.people import Row
 from pipelines.runtime import Runtime
@@ -55,6 +55,8 @@ class Shown:
     links: list[Row] = field(default_factory=list)
     decisions: list[Row] = field(default_factory=list)
     tickets: dict[str, int] = field(default_factory=dict)
+    erased: str | None = None
+    """When and by whom the person was erased, in words."""
 
 
 def doubts(
@@ -130,7 +132,18 @@ def show(runtime: Runtime, client_key: str, who: str) -> Shown:
                 if row["left_key"] in keys or row["right_key"] in keys
             ],
             tickets=persons.tickets_by_key(connection, person.kind, keys),
+            erased=erased_words(connection, leader),
         )
+
+
+def erased_words(connection: Connection, key: str) -> str | None:
+    """When and by whom a person or a ticket was erased, in words; None where it was not."""
+    row = erasures.erased_entities(connection, [key]).get(key)
+    if row is None:
+        return None
+    return (
+        f"erased at {row['erased_at']:%Y-%m-%d %H:%M} UTC by {row['author']} ({row['erasure_key']})"
+    )
 
 
 def decide(

@@ -70,6 +70,19 @@ class Scope:
         own = set(self.ticket_keys)
         return [row for row in self.messages if row["ticket_key"] not in own]
 
+    def by_source(self) -> dict[str, dict[str, int]]:
+        """Source → how many records of the person, tickets and messages."""
+        found: dict[str, dict[str, int]] = {}
+        for name, rows in (
+            ("records", self.records),
+            ("tickets", self.tickets),
+            ("messages", self.messages),
+        ):
+            for row in rows:
+                nothing = {"records": 0, "tickets": 0, "messages": 0}
+                found.setdefault(row["source_key"], nothing)[name] += 1
+        return dict(sorted(found.items()))
+
     @property
     def counts(self) -> dict[str, int]:
         """How much it is."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from connectors.warehouse import history, issues, problems, trail
 from connectors.warehouse.engine import reading
+from pipelines.contacts import erased_words
 from pipelines.history import told
 from pipelines.rules import is_reply_metric, load_rules
 from pipelines.runtime import Runtime
@@ -107,7 +108,8 @@ def explain_ticket(
             if row.get(field)
         ]
         names = trail.names_of(connection, list(dict.fromkeys(people)))
-    sections = [teller.ticket(links, moves), teller.raw(raw), teller.mails(mails)]
+        erased = erased_words(connection, key)
+    sections = [teller.ticket(links, moves, erased), teller.raw(raw), teller.mails(mails)]
     sections.append(teller.events(histories, names, words))
     if histories.tickets:
         rules = load_rules(runtime.settings, ticket["client_key"], as_of.date())
@@ -172,13 +174,16 @@ class _Teller:
         look = f"deskbridge contact show {self._ticket['person_key']}"
         return [["same person", f"as {others} other {noun}: {look}"]]
 
-    def ticket(self, links: Sequence[Row], moves: Sequence[Row]) -> Section:
+    def ticket(
+        self, links: Sequence[Row], moves: Sequence[Row], erased: str | None = None
+    ) -> Section:
         """What the ticket is."""
         one = self._ticket
         rows = [
             ["key", one["ticket_key"]],
             ["source", f"{one['source_key']} #{one['number']}  {one['url'] or ''}"],
             ["subject", one["subject"][:200]],
+            *([["words", f"{erased}: what follows is structure"]] if erased else []),
             ["state", f"{one['status']} ({one['source_status'] or 'derived'})"],
             ["priority", f"{one['priority'] or 'none'} ({one['source_priority'] or 'not given'})"],
             [

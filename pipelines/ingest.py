@@ -5,10 +5,11 @@ here: the steps themselves.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from connectors.contract import Source
-from connectors.errors import ConfigurationError, ConnectorError
+from connectors.errors import ConfigurationError, ConnectorError, UnavailableError
 from connectors.warehouse import derived
 from connectors.warehouse.engine import reading
 from connectors.warehouse.raw import CursorMovedError
@@ -96,7 +97,17 @@ def ingest_client(
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
     report.people = match_people(runtime.engine, client_key, runtime.now(), region, at_once=False)
     report.duplicates = link_duplicates(runtime.engine, client_key)
+    _finish_erasures(runtime, client_key)
     return report
+
+
+def _finish_erasures(runtime: Runtime, client_key: str) -> None:
+    """Carries an erasure that was killed to its end; where that cannot be done now, the next sync does it."""
+    # Erasing makes tickets again by this module.
+    from pipelines.erasure import finish_erasures
+
+    with suppress(UnavailableError):
+        finish_erasures(runtime, client_key)
 
 
 def ingest_source(
