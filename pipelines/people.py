@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from connectors.warehouse import aliases, loading, persons
+from connectors.warehouse import aliases, erasures, loading, persons
 from connectors.warehouse.watermarks import EVERY_SOURCE
 from transforms.identity import first_key, identities_of, spoken
 from transforms.model import Batch, SourceOrganisation, SourcePerson, SourceTeam, key_of
@@ -68,6 +68,7 @@ class PeopleLoader:
             for person in people
             if person.remote_id not in known
         }
+        new = _not_erased(connection, self.client_key, kind, new)
         keys = known | new
         self.person.update(keys)
         aliases.set_aliases(
@@ -211,6 +212,22 @@ class PeopleLoader:
             "domains": list(one.domains),
             "external_id": one.external_id,
         }
+
+
+def _not_erased(
+    connection: Connection, client_key: str, kind: str, new: dict[str, str]
+) -> dict[str, str]:
+    """Keys for people seen for the first time; who was erased and writes again is somebody new.
+
+    A key is made of the first address: the erased person's own would hang name and address on what was erased.
+    """
+    erased = erasures.erased_entities(connection, new.values()) if new else {}
+    return {
+        remote_id: key_of(kind, client_key, erased[key]["erasure_key"], key)
+        if key in erased
+        else key
+        for remote_id, key in new.items()
+    }
 
 
 def show_people(connection: Connection, client_key: str, kind: str, keys: Iterable[str]) -> int:

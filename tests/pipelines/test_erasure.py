@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, LargeBinary, select
 
-from connectors.warehouse import audit
+from connectors.warehouse import audit, erasures
 from connectors.warehouse.engine import reading
 from connectors.warehouse.report_queries import clocks_frame
 from connectors.warehouse.tables import metadata, raw_record
@@ -208,3 +208,37 @@ def duplicates_of(desk: Desk) -> dict[str, str]:
     links = metadata.tables["ticket_link"]
     wanted = select(links).where(links.c.kind == "duplicate_of")
     return {row["ticket_key"]: row["kind"] for row in desk.rows(wanted)}
+
+
+class _KilledError(Exception):
+    pass
+
+
+def test_killed_anywhere_the_next_sync_ends_it(
+    sqlite_engine: Engine, open_desk: DeskMaker, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before the transaction's end nothing has happened; after it the next sync does the rest."""
+
+    def killed(*_args: object, **_options: object) -> None:
+        raise _KilledError
+
+    opened: AbstractContextManager[Desk] = open_desk(sqlite_engine, world=world, edit=with_export)
+    with opened as desk:
+        desk.ingest()
+        checksums = desk.checksums()
+        for name in ("_erase_rows", "_erase_raw"):
+            with monkeypatch.context() as patch:
+                patch.setattr(erasure, name, killed)
+                with pytest.raises(_KilledError):
+                    erase(desk)
+            assert desk.checksums() == checksums
+        with monkeypatch.context() as patch:
+            patch.setattr(erasure, "_finish", killed)
+            with pytest.raises(_KilledError):
+                erase(desk)
+        with reading(desk.engine) as connection:
+            assert len(erasures.erasures(connection, CLIENT, unfinished=True)) == 1
+        desk.ingest()
+        with reading(desk.engine) as connection:
+            assert erasures.erasures(connection, CLIENT, unfinished=True) == []
+        assert found_in(desk) == {}
