@@ -166,9 +166,9 @@ def erase(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Erase a customer from every record, table and file, with all figures kept; it cannot be undone.
+    """Erase a customer from every record, table and file, with all figures kept.
 
-    What was erased stays erased when a source sends it again. Ids, instants, statuses and tags stay. Erase the person
+    It cannot be undone. What was erased stays erased when a source sends it again. Ids, instants, statuses and tags stay. Erase the person
     at the source as well: what is written there under new tickets is new. Killed, run it again.
     """
     import secrets

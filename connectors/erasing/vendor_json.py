@@ -117,6 +117,9 @@ class _Walk:
                 found[key] = self.requester(one)
             elif key == "title" and name == "policy":
                 found[key] = one
+            elif key.lower().endswith("url"):
+                # The way to a file, often with its name; a text there would be taken for one.
+                found[key] = None
             elif key in PERSONAL and not _is_ours(key, one):
                 found[key] = None if not isinstance(one, list) else []
             elif key in VALUES and isinstance(one, str | list) and structure:

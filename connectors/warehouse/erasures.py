@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from connectors.erasing.records import (
     NEVER_CHANGE,
@@ -130,11 +130,17 @@ def erased_of(connection: Connection, client_key: str, kind: str) -> set[str]:
     return set(rows)
 
 
-def forget_marks(connection: Connection, erasure_key: str) -> int:
-    """Takes the marks of an erasure away; what was erased does not come back by it."""
-    return connection.execute(
-        delete(erased_record).where(erased_record.c.erasure_key == erasure_key)
-    ).rowcount
+def erased_tickets(
+    connection: Connection, client_key: str, source_key: str, remote_ids: Iterable[str]
+) -> set[str]:
+    """Those of a source's tickets that were erased, by the source's ids."""
+    salt = salt_of(connection, client_key)
+    if salt is None:
+        return set()
+    names = {hashed(salt, source_key, "ticket", one): one for one in remote_ids}
+    statement = select(erased_record.c.remote_hash).where(erased_record.c.client_key == client_key)
+    found = select_in(connection, statement, erased_record.c.remote_hash, names)
+    return {names[row.remote_hash] for row in found}
 
 
 def gate(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, func, select, update
 
+from connectors.warehouse import erasures
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, upsert
 from connectors.warehouse.tables import inbound_event
 
@@ -72,7 +73,7 @@ def store(connection: Connection, events: Sequence[InboundEvent]) -> int:
             "source_key": event.source_key,
             "event_type": event.event_type,
             "payload": dict(event.payload),
-            "body": event.body,
+            "body": None if _is_erased(connection, event) else event.body,
             "occurred_at": event.occurred_at,
             "received_at": event.received_at,
             "state": PENDING if event.is_understood else IGNORED,
@@ -82,6 +83,14 @@ def store(connection: Connection, events: Sequence[InboundEvent]) -> int:
         for event in events
     ]
     return upsert(connection, inbound_event, rows, update=False)
+
+
+def _is_erased(connection: Connection, event: InboundEvent) -> bool:
+    """Whether it tells of a ticket that was erased: which one is kept, not what it says."""
+    told = [str(one) for one in event.payload.get("ticket_ids", ())]
+    return bool(
+        told and erasures.erased_tickets(connection, event.client_key, event.source_key, told)
+    )
 
 
 def are_due(connection: Connection, client_key: str, source_key: str, now: datetime) -> bool:

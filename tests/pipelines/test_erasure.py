@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, LargeBinary, select
+from sqlalchemy import Engine, LargeBinary, insert, select
 
-from connectors.warehouse import audit, erasures
-from connectors.warehouse.engine import reading
+from connectors.warehouse import audit, erasures, files
+from connectors.warehouse.engine import reading, writing
 from connectors.warehouse.report_queries import clocks_frame
 from connectors.warehouse.tables import metadata, raw_record
 from pipelines import erasure
+from pipelines.attachments import store_of
 from pipelines.demo.folder import AS_OF, CLIENT
 from pipelines.ingest import ingest_client
 from pipelines.measure import clocks_as_of
@@ -242,3 +243,47 @@ def test_killed_anywhere_the_next_sync_ends_it(
         with reading(desk.engine) as connection:
             assert erasures.erasures(connection, CLIENT, unfinished=True) == []
         assert found_in(desk) == {}
+
+
+def test_files_go_unless_somebody_else_has_the_same(
+    sqlite_engine: Engine, open_desk: DeskMaker, world: Path
+) -> None:
+    opened: AbstractContextManager[Desk] = open_desk(sqlite_engine, world=world, edit=with_export)
+    with opened as desk:
+        desk.ingest()
+        store = store_of(desk.runtime, CLIENT)
+        own, shared = store.put([b"own"]).sha256, store.put([b"shared"]).sha256
+        a = metadata.tables["attachment"]
+        mine = [
+            row["attachment_key"]
+            for row in desk.rows(select(a).where(a.c.file_name.like("Kolibriflug%")))
+        ]
+        others = [
+            row["attachment_key"]
+            for row in desk.rows(select(a))
+            if row["attachment_key"] not in mine
+        ]
+        assert len(mine) >= 1
+        assert others
+        made = {
+            f"{mine[0]}-1": (mine[0], own),
+            f"{mine[0]}-2": (mine[0], shared),
+            "x": (others[0], shared),
+        }
+        rows = {row["attachment_key"]: row for row in desk.rows(select(a))}
+        with writing(desk.engine) as connection:
+            for key, (like, digest) in made.items():
+                connection.execute(
+                    insert(a).values(rows[like] | {"attachment_key": key, "sha256": digest})
+                )
+        done = erase(desk)
+        assert done.files_deleted == 1
+        assert not store.has(own)
+        assert store.has(shared)
+        with reading(desk.engine) as connection:
+            due = [
+                one.attachment_key
+                for source in ("zendesk", "freshdesk")
+                for one in files.due_files(connection, CLIENT, source, AS_OF, 10_000)
+            ]
+        assert set(due) & set(mine) == set()
