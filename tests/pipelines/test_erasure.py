@@ -20,6 +20,7 @@ from pipelines.demo.folder import AS_OF, CLIENT
 from pipelines.ingest import ingest_client
 from pipelines.measure import clocks_as_of
 from pipelines.rebuild import rebuild_client
+from pipelines.reconcile import reconcile_client
 from pipelines.report import period_of
 from pipelines.rules import load_rules
 from reports.compliance import compliance_figures
@@ -287,3 +288,20 @@ def test_files_go_unless_somebody_else_has_the_same(
                 for one in files.due_files(connection, CLIENT, source, AS_OF, 10_000)
             ]
         assert set(due) & set(mine) == set()
+
+
+def test_a_reconciliation_finds_no_difference_by_it(
+    sqlite_engine: Engine, open_desk: DeskMaker, world: Path
+) -> None:
+    opened: AbstractContextManager[Desk] = open_desk(sqlite_engine, world=world, edit=with_export)
+    with opened as desk:
+        desk.ingest()
+        before = reconcile_client(desk.runtime, CLIENT)
+        erase(desk)
+        versions = desk.count(raw_record)
+        after = reconcile_client(desk.runtime, CLIENT)
+        assert after.errors == before.errors == []
+        for figure in ("missing", "differing", "vanished", "remaining"):
+            assert after.total(figure) == before.total(figure), figure
+        assert desk.count(raw_record) == versions
+        assert found_in(desk) == {}
