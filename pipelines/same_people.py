@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from connectors.warehouse import persons
 from connectors.warehouse.engine import reading, writing
@@ -113,7 +113,7 @@ def match_people(
     )
 
 
-def _write(connection: persons.Connection, client_key: str, kind: str, grouping: Grouping) -> None:
+def _write(connection: Connection, client_key: str, kind: str, grouping: Grouping) -> None:
     before = persons.leaders_of(connection, client_key, kind)
     moved = {key: leader for key, leader in grouping.leader.items() if before.get(key) != leader}
     persons.write_leaders(connection, kind, moved)
