@@ -47,9 +47,12 @@ bench: $(STAMP) ## calls, speed, memory, webhooks, a million contacts, beside ot
 	@DESKBRIDGE_CALLS_ZENDESK_TICKETS=100000 $(BIN)/pytest -q -s --timeout 1800 tests/bench/test_zendesk_calls.py tests/bench/test_freshdesk_calls.py
 	@$(BIN)/python -m tests.bench.speed zendesk
 	@$(BIN)/python -m tests.bench.speed freshdesk --tickets 1000
+	@$(BIN)/python -m tests.bench.speed freshdesk --tickets 1500 --latency-ms 100 --sqlite-only
+	@$(BIN)/python -m tests.bench.ceiling
 	@$(BIN)/python -m tests.bench.memory
 	@$(BIN)/python -m tests.bench.webhooks
 	@$(BIN)/python -m tests.bench.contacts_scale
+	@$(BIN)/python -m tests.bench.people
 
 bench-data: $(STAMP) ## contacts, threads, replies on labelled sets (DESKBRIDGE_SHARED_DATA), beside others (minutes)
 	@$(BIN)/python -m tests.bench.contacts
