@@ -29,6 +29,7 @@ from transforms.model import (
     SourcePerson,
     SourceTicket,
 )
+from transforms.reply.view import reply_text
 from transforms.text import language, normalise_subject
 from transforms.thread_marks import marks_of
 from transforms.threads import Placement
@@ -158,7 +159,7 @@ def _add_ticket(
             updated_at=mails[-1].parsed.sent_at,
             channel="email",
             requester_remote_id=requester.address if requester else None,
-            language=next(filter(None, (language(mail.parsed.text) for mail in mails)), None),
+            language=next(filter(None, (_language(mail.parsed) for mail in mails)), None),
             is_automatic="automatic" in _tags(mails),
             tags=_tags(mails),
             fields={"is_status_derived": True},
@@ -176,6 +177,11 @@ def _add_ticket(
             )
             for warning in mail.parsed.warnings
         ]
+
+
+def _language(mail: ParsedMail) -> str | None:
+    """The language of what its author wrote: quotes and signatures may be in another."""
+    return language(reply_text(mail.text, mail.html) or mail.text)
 
 
 def _rule(warning: str) -> str:

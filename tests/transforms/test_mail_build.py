@@ -217,6 +217,16 @@ def test_a_mail_without_a_date_takes_the_time_of_the_last_dated_one_and_warns() 
     assert batch.tickets[0].created_at == START
 
 
+def test_the_language_of_a_ticket_is_that_of_its_authors_words() -> None:
+    quoted = (
+        "> Bonjour, la lampe ne s'allume plus depuis hier, et je ne sais pas pourquoi elle clignote.\n"
+        * 4
+    )
+    own = "Hello, we have looked at the lamp and it is not the one that you have ordered from us."
+    batch = built(mail("m", body=f"{own}\n\nOn 3 Mar 2026 A <a@b.example> wrote:\n{quoted}"))
+    assert batch.tickets[0].language == "en"
+
+
 def test_a_subject_that_is_missing_is_said_to_be() -> None:
     batch = built(RawRecord("mails", "q", b"From: ada@x.example\n\nhello"))
     assert batch.tickets[0].subject == "(no subject)"
