@@ -39,6 +39,9 @@ from transforms.thread_numbers import ticket_numbers
 FUTURE_TOLERANCE = timedelta(days=2)
 """A Date this far behind the instant at which the mail arrived is not believed."""
 
+SEPARATOR_TOLERANCE = timedelta(days=31)
+"""The same where only an mbox separator tells the arrival: programs that export mails fill it in as they like."""
+
 _FOLDER_DATA = "DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"
 """Subject of what UW IMAP, Dovecot and Alpine write into an mbox file as its first mail."""
 
@@ -51,7 +54,15 @@ _ORIGINALS = (
 )
 """Headers in which lists keep the writer, best first."""
 
-_HEADER_LINE = re.compile(rb"^[!-9;-~]{1,200}[ \t]*:", re.M)
+_KNOWN_HEADER = re.compile(
+    rb"^(?:from|to|cc|bcc|date|subject|received|message-id|mime-version|content-[a-z-]{1,40}|return-path|reply-to"
+    rb"|sender|delivered-to|envelope-to|in-reply-to|references|resent-[a-z-]{1,20}|list-[a-z-]{1,30}|x-[!-9;-~]{1,60}"
+    rb"|thread-(?:index|topic)|dkim-signature|arc-[a-z-]{1,40}|authentication-results|received-spf|auto-submitted"
+    rb"|organi[sz]ation|user-agent|importance|precedence|newsgroups|path|status|lines|errors-to|apparently-to"
+    rb"|disposition-notification-to|comments|keywords)[ \t]*:",
+    re.M | re.I,
+)
+"""One of these tells a mail: any bytes may hold a line that has the form of a header."""
 
 
 CONTENT_DOMAIN = "content.deskbridge.invalid"
@@ -168,7 +179,7 @@ def parse(record: RawRecord) -> ParsedMail | Rejected:
     """What a mail says; never an exception.
 
     Outlook's items (`.msg` files, TNEF) are read as the mails that they are. Rejected are only a tombstone, an empty
-    payload, bytes without a single header line, Outlook's items that are no mails (contacts, tasks) or too damaged.
+    payload, bytes without a single header that mails have, Outlook's items that are no mails (contacts, tasks) or too damaged.
     All else gives a mail, with warnings where something had to be guessed.
     """
     if record.is_tombstone:
@@ -190,8 +201,12 @@ def parse(record: RawRecord) -> ParsedMail | Rejected:
             )
         payload = converted.mail
         warnings += converted.problems
-    elif not _HEADER_LINE.search(record.payload[:65_536]):
-        return _rejected(record, "not a mail: no header", repr(record.payload[:60]))
+    elif not _KNOWN_HEADER.search(record.payload[:65_536]):
+        return _rejected(
+            record,
+            "not a mail: no header",
+            f"no From, To, Date, Subject or other header of a mail; it begins with {record.payload[:60]!r}",
+        )
     try:
         message = parse_mime(payload)
         body = read_body(message)
@@ -311,8 +326,14 @@ def _sent_at(message: Part, record: RawRecord, warnings: list[str]) -> tuple[dat
     arrived = list(_arrivals(message, record))
     raw = message.get("Date")
     date = parse_date(raw) if raw else None
-    latest = max((instant for instant, _ in arrived), default=None)
-    if date is not None and (latest is None or date <= latest + FUTURE_TOLERANCE):
+    latest = max(
+        (
+            instant + (SEPARATOR_TOLERANCE if basis == "envelope" else FUTURE_TOLERANCE)
+            for instant, basis in arrived
+        ),
+        default=None,
+    )
+    if date is not None and (latest is None or date <= latest):
         return date, "date"
     found = "no Date header" if not raw else f"Date {decode_text(raw)[:60]!r} is not believable"
     if arrived:

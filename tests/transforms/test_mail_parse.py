@@ -140,6 +140,18 @@ INTERNAL = {"internal_date": "2026-03-02T13:00:00+00:00"}
             "2026-03-02T14:00",
             "envelope",
         ),
+        (
+            "Date: Tue, 9 Jun 2009 23:58:45 -0400\n",
+            {"envelope": "sender Mon Jun 01 10:00:00 2009"},
+            "2009-06-10T03:58:45",
+            "date",
+        ),
+        (
+            "Date: Mon, 2 Mar 2037 10:00:00 +0000\n",
+            {"envelope": "sender Mon Jun 01 10:00:00 2009"},
+            "2009-06-01T10:00",
+            "envelope",
+        ),
         ("", {"envelope": "x@localhost Thu Jan  1 00:00:00 1970"}, "1970-01-01T00:00", "none"),
         ("", {"internal_date": "yesterday"}, "1970-01-01T00:00", "none"),
         ("Date: Mon, 31 Feb 2026 10:00:00 +0000\n", {}, "1970-01-01T00:00", "none"),
@@ -337,6 +349,7 @@ def test_a_sender_rewritten_by_a_list_is_found(head: str, sender: tuple[str, str
         (b"", "empty mail"),
         (b" \r\n", "empty mail"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "not a mail: no header"),
+        (b"\x00\x81\nq!z:\x99\x03\nnote: it is\n\xff", "not a mail: no header"),
     ],
 )
 def test_what_is_no_mail_is_rejected_with_its_reason(payload: bytes, reason: str) -> None:
