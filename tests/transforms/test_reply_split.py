@@ -144,6 +144,23 @@ def test_a_quote_on_the_line_of_its_introduction_is_quoted() -> None:
     assert split_reply("The ratio: > 5 is bad.").reply == "The ratio: > 5 is bad."
 
 
+@pytest.mark.parametrize(
+    "piece", ["wrote:\n", "wrote: ", "a@b.example wrote\n", "x <a@b.example> wrote\n", "wrote:\n> x\n", "From: a@b\n"]
+)  # fmt: skip
+def test_time_grows_with_the_length_of_a_text_made_of_marks(piece: str) -> None:
+    def seconds(letters: int) -> float:
+        text = piece * (letters // len(piece))
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            split_reply(text)
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    # Four times the text takes four times as long; were it quadratic, sixteen times.
+    assert seconds(80_000) < 9 * seconds(20_000) + 0.02
+
+
 def test_names_and_numbers_below_a_short_rule_are_a_signature_and_a_list_is_not() -> None:
     assert split_reply("Great.\n\n---\nPat Sample\n+1 555 123 4567").reply == "Great."
     listed = "Which one?\n\n---\nLinux\nWindows"
