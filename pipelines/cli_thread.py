@@ -26,20 +26,24 @@ def review(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many mails.")] = 20,
     json: Json = False,
 ) -> None:
-    """List mails that could belong to another conversation, the latest first.
+    """List mails that could belong to another conversation or to another system's ticket, the latest first.
 
     Decide with `thread join` or `thread apart`; a mail that was decided about is not listed again.
     """
     from connectors.warehouse.types import iso_utc
+    from pipelines.conversations import doubtful_conversations
+    from pipelines.own_addresses import own_addresses
     from pipelines.runtime import opened
     from pipelines.threads import doubtful_threads
 
+    rows: list[dict[str, Any]] = []
     with opened(config) as runtime:
-        rows: list[dict[str, Any]] = [
-            {"client": key} | row
-            for key in clients_of(runtime.settings, client)
-            for row in doubtful_threads(runtime.engine, key, limit)
-        ]
+        for key in clients_of(runtime.settings, client):
+            found = doubtful_threads(runtime.engine, key, limit)
+            is_own = own_addresses(runtime.settings, key)
+            found += doubtful_conversations(runtime.engine, key, is_own, limit)
+            found.sort(key=lambda row: row["created_at"], reverse=True)
+            rows += [{"client": key} | row for row in found[:limit]]
     if json:
         terminal.as_json(rows)
         return
@@ -69,32 +73,39 @@ def review(
 @thread_app.command("join")
 def join(
     mail: Mail,
-    other: Annotated[str, typer.Argument(help="A mail of the conversation it belongs to.")],
+    other: Annotated[
+        str, typer.Argument(help="A mail of the conversation, or source/id of another's ticket.")
+    ],
     config: Config = None,
     client: Client = None,
 ) -> None:
     """Put a mail and its conversation into another mail's conversation.
 
-    The decision is kept: neither new mails nor a rebuild undo it.
+    Given another source's ticket, the conversation is linked with it as the same request. The decision is kept: neither new mails nor a rebuild undo it.
     """
     _decide(config, client, mail, other)
     terminal.say(f"{mail} is in the conversation of {other}")
 
 
+Other = Annotated[str | None, typer.Argument(help="source/id of another source's ticket.")]
+
+
 @thread_app.command("apart")
-def apart(mail: Mail, config: Config = None, client: Client = None) -> None:
+def apart(mail: Mail, other: Other = None, config: Config = None, client: Client = None) -> None:
     """Let a mail begin a conversation of its own.
 
-    Its answers follow it. The decision is kept: neither new mails nor a rebuild undo it.
+    Its answers follow it, and no evidence links it with another system's ticket. Given such a ticket, only that one is
+    held apart from the mail's conversation. The decision is kept: neither new mails nor a rebuild undo it.
     """
-    _decide(config, client, mail, None)
-    terminal.say(f"{mail} begins a conversation of its own")
+    _decide(config, client, mail, other, kind="apart")
+    what = "begins a conversation of its own" if other is None else f"is not {other}"
+    terminal.say(f"{mail} {what}")
 
 
 @thread_app.command("undecide")
-def undecide(mail: Mail, config: Config = None, client: Client = None) -> None:
+def undecide(mail: Mail, other: Other = None, config: Config = None, client: Client = None) -> None:
     """Take a decision back: the mail belongs where its evidence says."""
-    _decide(config, client, mail, None, is_taken_back=True)
+    _decide(config, client, mail, other, kind="evidence")
     terminal.say(f"{mail} is placed by its evidence again")
 
 
@@ -104,9 +115,12 @@ def _decide(
     mail: str,
     other: str | None,
     *,
-    is_taken_back: bool = False,
+    kind: str = "with",
 ) -> None:
+    from pipelines.conversations import decide_conversation
+    from pipelines.duplicates import link_duplicates
     from pipelines.normalise_mail import MailTransform
+    from pipelines.own_addresses import own_addresses
     from pipelines.runtime import opened
     from pipelines.settings import SettingsError
     from pipelines.threads import decide_thread, undecide_thread
@@ -114,8 +128,8 @@ def _decide(
 
     source_key, _, remote_id = mail.partition("/")
     other_source, _, other_id = (other or "").partition("/")
-    if other is not None and other_source != source_key:
-        raise SettingsError(f"{other} is not of source {source_key}, expected a mail of the same")
+    if other is not None and kind != "with" and other_source == source_key:
+        raise SettingsError(f"{other} is of the same source; expected another source's ticket")
     with opened(config) as runtime:
         client_key = one_client(runtime.settings, client)
         source = sources_of(runtime.settings, client_key, [source_key])[0]
@@ -124,9 +138,21 @@ def _decide(
             raise SettingsError(f"source {source_key} is no mailbox: its conversations are its own")
         work = (runtime.engine, client_key, source_key, wired.transform, remote_id)
         try:
-            if is_taken_back:
+            if other is not None and other_source != source_key:
+                sources_of(runtime.settings, client_key, [other_source])
+                decide_conversation(
+                    runtime.engine,
+                    client_key,
+                    (source_key, remote_id),
+                    (other_source, other_id),
+                    kind,
+                    runtime.now,
+                    getpass.getuser(),
+                )
+            elif kind == "evidence":
                 undecide_thread(*work, runtime.now)
             else:
                 decide_thread(*work, other_id or None, runtime.now, getpass.getuser())
         except ValueError as error:
             raise SettingsError(str(error)) from None
+        link_duplicates(runtime.engine, client_key, own_addresses(runtime.settings, client_key))

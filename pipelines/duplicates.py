@@ -3,15 +3,16 @@
 Belongs here: which tickets are compared. Does not belong here: comparing (`transforms.duplicates`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from connectors.warehouse import duplicates, erasures, history
+from connectors.warehouse import conversations, duplicates, erasures, history
 from connectors.warehouse.bulk import chunks
 from connectors.warehouse.engine import reading, writing
-from transforms.duplicates import FORWARDED_WITHIN, TicketText, find_duplicates
+from pipelines.conversations import IsOwn, link_conversations
+from transforms.duplicates import FORWARDED_WITHIN, Requests, TicketText, find_duplicates
 from transforms.mail_addresses import mailbox_of
 from transforms.quote_headers import forwarded_original
 
@@ -22,23 +23,29 @@ Variants = dict[str, set[str]]
 """Mailbox → contacts whose address is another way to write it."""
 
 
-def link_duplicates(engine: Engine, client_key: str) -> int:
-    """Compares a client's new tickets with what could match; returns how many links changed.
+def link_duplicates(engine: Engine, client_key: str, is_own: IsOwn = lambda _address: False) -> int:
+    """Links conversations with the tickets they are, and compares new tickets with what could match; returns changes.
+
+    `is_own` tells the addresses of mailboxes and agents, by the settings.
 
     Killed anywhere, the next call compares the same tickets again and ends with the same links.
     """
+    linked = link_conversations(engine, client_key, is_own)
     with reading(engine) as connection:
         revision = history.newest_revision(connection, client_key)
         after = duplicates.compared_up_to(connection, client_key)
         if revision <= after:
-            return 0
+            return linked
         requesters = duplicates.new_requesters(connection, client_key, after)
+        one_request = conversations.links(connection, client_key)
+        decided = conversations.decisions(connection, client_key)
+        apart = {(row["ticket_key"], row["other_key"]) for row in decided if row["kind"] == "apart"}
         variants: Variants = {}
         for contact_key, address in duplicates.address_variants(connection, client_key):
             variants.setdefault(mailbox_of(address), set()).add(contact_key)
-    changed = 0
+    changed = linked
     for some in chunks(requesters, REQUESTERS_AT_ONCE):
-        changed += _link_those_of(engine, client_key, after, some, variants)
+        changed += _link_those_of(engine, client_key, after, some, variants, one_request, apart)
     with writing(engine) as connection:
         duplicates.mark_compared(connection, client_key, revision)
     return changed
@@ -50,7 +57,10 @@ def _link_those_of(
     after: int,
     requesters: Sequence[str | None],
     variants: Variants,
+    one_request: Mapping[str, tuple[str, str]],
+    apart: Collection[tuple[str, str]],
 ) -> int:
+    requests = Requests(one_request)
     with reading(engine) as connection:
         known = duplicates.known_duplicates(connection, client_key)
         kept = _settled(connection, client_key, known)
@@ -59,6 +69,9 @@ def _link_those_of(
             for row in duplicates.new_tickets(connection, client_key, after, requesters)
             if row["ticket_key"] not in kept
         ]
+        given = {one.ticket_key for one in new}
+        besides = set[str]().union(*map(requests.members, given)) - given
+        new += [TicketText(**row) for row in duplicates.tickets_of(connection, besides - set(kept))]
         keys = {one.ticket_key for one in new}
         others = duplicates.candidates(
             connection,
@@ -70,7 +83,7 @@ def _link_those_of(
             _span(new),
             keys,
         )
-    found = find_duplicates(new, [TicketText(**row) for row in others], known)
+    found = find_duplicates(new, [TicketText(**row) for row in others], known, one_request, apart)
     links = {one.ticket_key: (one.duplicate_of_key, one.reason) for one in found}
     with writing(engine) as connection:
         return duplicates.write_duplicates(connection, client_key, sorted(keys), links)

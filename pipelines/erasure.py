@@ -29,6 +29,7 @@ from pipelines.erased_fields import kept_of
 from pipelines.ingest import normalise
 from pipelines.normalise_mail import STREAM as MAILS
 from pipelines.normalise_mail import MailTransform
+from pipelines.own_addresses import own_addresses
 from pipelines.runtime import Runtime
 from pipelines.same_people import match_people
 from pipelines.settings import SettingsError
@@ -187,7 +188,7 @@ def _finish(runtime: Runtime, row: Mapping[str, Any]) -> int:
         normalise(runtime, client_key, source_key, one.transform)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
     match_people(runtime.engine, client_key, runtime.now(), region)
-    link_duplicates(runtime.engine, client_key)
+    link_duplicates(runtime.engine, client_key, own_addresses(runtime.settings, client_key))
     with reading(runtime.engine) as connection:
         digests = set(plan.get("digests", ()))
         orphaned = digests - erased_rows.still_referred_to(connection, client_key, digests)

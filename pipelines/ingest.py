@@ -17,6 +17,7 @@ from pipelines.duplicates import link_duplicates
 from pipelines.normalise import NormaliseReport, SourceTransform, normalise_source
 from pipelines.normalise_articles import normalise_articles
 from pipelines.normalise_mail import MailTransform, normalise_mailbox
+from pipelines.own_addresses import own_addresses
 from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
 from pipelines.same_people import SamePeople, match_people
@@ -96,7 +97,9 @@ def ingest_client(
         report.sources.append(outcome)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
     report.people = match_people(runtime.engine, client_key, runtime.now(), region, at_once=False)
-    report.duplicates = link_duplicates(runtime.engine, client_key)
+    report.duplicates = link_duplicates(
+        runtime.engine, client_key, own_addresses(runtime.settings, client_key)
+    )
     _finish_erasures(runtime, client_key)
     return report
 

@@ -240,4 +240,5 @@ def by_table(rows: TicketRows) -> dict[str, list[dict[str, object]]]:
         "satisfaction_rating": rows.satisfaction_rating,
         "ticket_link": rows.ticket_link,
         "source_sla_event": rows.source_sla_event,
+        "ticket_name": rows.ticket_name,
     }

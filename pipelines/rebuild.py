@@ -15,6 +15,7 @@ from connectors.warehouse.engine import writing
 from pipelines.duplicates import link_duplicates
 from pipelines.ingest import Progress, normalise, silent
 from pipelines.normalise import NormaliseReport
+from pipelines.own_addresses import own_addresses
 from pipelines.runtime import Runtime
 from pipelines.same_people import SamePeople, match_people
 from pipelines.wiring import sources_of, wire
@@ -59,5 +60,7 @@ def rebuild_client(
         report.removed = derived.end_rebuild(connection, client_key, [*wired], revision)
     region = region_of_zone(runtime.settings.client(client_key).time_zone)
     report.people = match_people(runtime.engine, client_key, runtime.now(), region)
-    report.duplicates = link_duplicates(runtime.engine, client_key)
+    report.duplicates = link_duplicates(
+        runtime.engine, client_key, own_addresses(runtime.settings, client_key)
+    )
     return report

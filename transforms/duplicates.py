@@ -12,7 +12,7 @@ them in one copy and not in the other: reply and forward headers, quotes, signat
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -104,6 +104,13 @@ class TicketText:
     message_id: str | None = None
     requester_address: str | None = None
     later_message_ids: tuple[str, ...] = ()
+    is_left_out: bool = False
+    """Whether no figure counts it anyway (automatic, undated): then it is nobody's primary as long as another can be."""
+
+    @property
+    def rank(self) -> tuple[bool, datetime, str, str]:
+        """Of two that are the same request the one of the smaller rank counts."""
+        return (self.is_left_out, self.created_at, self.source_key, self.ticket_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ def find_duplicates(
     tickets: Iterable[TicketText],
     candidates: Iterable[TicketText] = (),
     known: Mapping[str, str] | None = None,
+    same: Mapping[str, tuple[str, str]] | None = None,
+    apart: Collection[tuple[str, str]] = (),
 ) -> list[Duplicate]:
     """The duplicates among `tickets`, and between them and `candidates`.
 
@@ -132,6 +141,9 @@ def find_duplicates(
         candidates: those that were looked at before; two of them are not compared again. One that is also
             in `tickets` counts as a ticket.
         known: duplicate → primary, as found before. A known duplicate among the candidates stays one.
+        same: ticket → the one that it is for sure and why (`conversations`). All that hang together so are one request,
+            whose members are given in `tickets` where one of them is.
+        apart: pairs that people keep apart.
 
     Returns:
         Links in the order in which their duplicates were opened. Where an older ticket comes in late, the
@@ -145,14 +157,20 @@ def find_duplicates(
     for duplicate, primary in known.items():
         dependents.setdefault(primary, []).append(duplicate)
     found: list[Duplicate] = []
-    primaries = _Primaries()
-    for ticket in sorted(every.values(), key=lambda one: (one.created_at, one.ticket_key)):
+    held = frozenset(map(frozenset, apart))
+    primaries = _Primaries(held)
+    requests = Requests(same or {}, held)
+    for ticket in sorted(every.values(), key=lambda one: one.rank):
         if ticket.ticket_key in known and ticket.ticket_key not in new:
             continue
-        one = _Compared.of(ticket, is_new=ticket.ticket_key in new)
-        link = primaries.match(one)
+        link = requests.link(ticket.ticket_key)
         if link is None:
-            primaries.add(one)
+            one = _Compared.of(ticket, is_new=ticket.ticket_key in new)
+            link = primaries.match(one)
+            if link is None:
+                primaries.add(one)
+            requests.note(ticket.ticket_key, link)
+        if link is None:
             continue
         found.append(link)
         for key in sorted(dependents.get(ticket.ticket_key, ())):
@@ -160,6 +178,49 @@ def find_duplicates(
                 reason = f"duplicate of {ticket.ticket_key}, which is one itself: {link.reason}"
                 found.append(Duplicate(key, link.duplicate_of_key, reason, link.score))
     return found
+
+
+class Requests:
+    """Tickets that are one request for sure, and the primary of each such request once it is known."""
+
+    def __init__(
+        self, same: Mapping[str, tuple[str, str]], apart: frozenset[frozenset[str]] = frozenset()
+    ) -> None:
+        """Puts together what hangs together.
+
+        Args:
+            same: ticket → the one that it is, and why.
+            apart: pairs that are never put together, not even over a third.
+        """
+        self._members: dict[str, set[str]] = {}
+        self._reasons: dict[str, str] = {}
+        self._primaries: dict[int, str] = {}
+        for key, (other, reason) in sorted(same.items()):
+            ours = self._members.setdefault(key, {key})
+            theirs = self._members.setdefault(other, {other})
+            if any(frozenset((left, right)) in apart for left in ours for right in theirs):
+                continue
+            for one in (key, other):
+                self._reasons[one] = min(reason, self._reasons.get(one, reason))
+            ours |= theirs
+            self._members.update(dict.fromkeys(theirs, ours))
+
+    def members(self, ticket_key: str) -> frozenset[str]:
+        """All tickets that are one request with this one, itself included."""
+        return frozenset(self._members.get(ticket_key, {ticket_key}))
+
+    def link(self, ticket_key: str) -> Duplicate | None:
+        """The link to the request's primary, where that is known."""
+        primary = self._primaries.get(id(self._members.get(ticket_key)))
+        if primary is None or ticket_key not in self._reasons:
+            return None
+        return Duplicate(ticket_key, primary, self._reasons[ticket_key], 100.0)
+
+    def note(self, ticket_key: str, link: Duplicate | None) -> None:
+        """Says what became of the request's first ticket: a primary, or a duplicate of another request's."""
+        members = self._members.get(ticket_key)
+        if members is not None:
+            self._primaries[id(members)] = link.duplicate_of_key if link else ticket_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +301,8 @@ def _plain(text: str) -> str:
 class _Primaries:
     """The primaries so far, by client and requester, and by client and Message-ID."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: frozenset[frozenset[str]]) -> None:
+        self._apart = apart
         self._of_person: dict[tuple[str, str], list[_Compared]] = {}
         self._of_mail: dict[tuple[str, str], list[_Compared]] = {}
 
@@ -254,9 +316,13 @@ class _Primaries:
 
     def match(self, one: _Compared) -> Duplicate | None:
         """The link to the primary that the ticket repeats: the same mail first, then the most alike."""
-        links = [*self._same_mail(one)] or [*self._same_words(one)]
+        links = [*filter(self._may_be, self._same_mail(one))]
+        links = links or [*filter(self._may_be, self._same_words(one))]
         # The first of the best: the oldest.
         return max(links, key=lambda link: link.score, default=None)
+
+    def _may_be(self, link: Duplicate) -> bool:
+        return frozenset((link.ticket_key, link.duplicate_of_key)) not in self._apart
 
     def _same_mail(self, one: _Compared) -> Iterator[Duplicate]:
         """Tickets that begin with the same mail, and those of other sources in which the mail stands further on."""
@@ -290,8 +356,8 @@ class _Primaries:
         for person in one.people:
             earlier = self._of_person.get((ticket.client_key, person), [])
             for primary in earlier[: -MOST_COMPARED - 1 : -1]:
-                if ticket.created_at - primary.ticket.created_at > FORWARDED_WITHIN:
-                    break
+                if abs(ticket.created_at - primary.ticket.created_at) > FORWARDED_WITHIN:
+                    continue
                 if primary.ticket.ticket_key not in found:
                     link = _same_request(primary, one)
                     if link is not None:
@@ -308,7 +374,7 @@ def _same_request(primary: _Compared, one: _Compared) -> Duplicate | None:
     """The link between two tickets of one requester, where their words and times say that they are one request."""
     if not (one.is_new or primary.is_new):
         return None
-    apart = one.ticket.created_at - primary.ticket.created_at
+    apart = abs(one.ticket.created_at - primary.ticket.created_at)
     is_one_source = primary.ticket.source_key == one.ticket.source_key
     is_forward = primary.is_forward != one.is_forward
     most = IN_ONE_SOURCE if is_one_source else ACROSS_SOURCES

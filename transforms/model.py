@@ -123,6 +123,8 @@ class SourceTicket:
     language: str | None = None
     is_automatic: bool = False
     """No person ever wrote in it (newsletters, bounces): kept and searched, never measured, paged or counted."""
+    references: tuple[str, ...] = ()
+    """By what its helpdesk's mails name it besides its number, as Zendesk's `1G7EOR-0Q2J`."""
     tags: tuple[str, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
     source_verdict: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from transforms.model import (
     utc,
 )
 from transforms.reply.view import reply_text
+from transforms.ticket_names import names_of
 
 Row = dict[str, Any]
 
@@ -63,6 +64,7 @@ class TicketRows:
     satisfaction_rating: list[Row]
     ticket_link: list[Row]
     source_sla_event: list[Row] = field(default_factory=list)
+    ticket_name: list[Row] = field(default_factory=list)
 
 
 def ticket_rows(batch: Batch, keys: Keys, origin: Origin) -> TicketRows:
@@ -103,7 +105,35 @@ def ticket_rows(batch: Batch, keys: Keys, origin: Origin) -> TicketRows:
             for event in batch.sla_events
             if event.ticket_remote_id in own
         ],
+        ticket_name=[*_own_names(tickets, keys, origin), *_named(comments, keys, origin)],
     )
+
+
+def _own_names(tickets: Iterable[SourceTicket], keys: Keys, origin: Origin) -> Iterable[Row]:
+    for ticket in tickets:
+        for reference in ticket.references:
+            yield {
+                "client_key": origin.client_key,
+                "ticket_key": keys.ticket[ticket.remote_id],
+                "comment_key": "",
+                "kind": "own reference",
+                "value": reference,
+            }
+
+
+def _named(comments: Iterable[SourceComment], keys: Keys, origin: Origin) -> Iterable[Row]:
+    by_ticket: dict[str, list[SourceComment]] = {}
+    for comment in comments:
+        by_ticket.setdefault(comment.ticket_remote_id, []).append(comment)
+    for remote_id, of_ticket in by_ticket.items():
+        for comment, name in names_of(of_ticket):
+            yield {
+                "client_key": origin.client_key,
+                "ticket_key": keys.ticket[remote_id],
+                "comment_key": comment_key(origin, comment.remote_id),
+                "kind": name.kind,
+                "value": name.value,
+            }
 
 
 def comment_key(origin: Origin, remote_id: str) -> str:

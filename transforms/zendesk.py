@@ -49,6 +49,7 @@ from transforms.zendesk_history import (
     merge_of,
     read_events,
 )
+from transforms.zendesk_mails import references_of
 from transforms.zendesk_names import fields_of, read_names
 from transforms.zendesk_people import read_groups, read_organizations, read_users
 from transforms.zendesk_ratings import rating_of_row, read_ratings, read_surveys
@@ -212,6 +213,9 @@ def _read_ticket(
         team_remote_id=id_of(body, "group_id"),
         merged_into_remote_id=target if status == "merged" else None,
         external_id=id_of(body, "external_id"),
+        references=references_of(
+            body, (part for event in events for part in (event.body, *event.children))
+        ),
         url=f"{reading.base_url}/agent/tickets/{ticket_id}" if reading.base_url else None,
         tags=tags,
         fields=fields_of(reading.names, body),

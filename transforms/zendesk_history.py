@@ -32,6 +32,7 @@ from transforms.payload import (
     text_of,
 )
 from transforms.zendesk_files import attachments_of, inline_images, recording_of
+from transforms.zendesk_mails import message_id_of
 from transforms.zendesk_words import (
     MARKER,
     SYSTEM_USER,
@@ -380,6 +381,7 @@ def _comment(
         author_remote_id=None if author == SYSTEM_USER else author,
         html=html,
         is_automatic=author_kind in ("bot", "bridge"),
+        message_id=message_id_of(event.body),
         raw_stream="ticket_events",
         raw_remote_id=event.remote_id,
         attachments=(

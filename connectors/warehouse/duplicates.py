@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, and_, delete, exists, func, or_, sele
 
 from connectors.warehouse import loading, persons, watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, one_of, select_in, upsert
+from connectors.warehouse.history import UNDATED
 from connectors.warehouse.tables import comment, contact, contact_identity, ticket, ticket_link
 from transforms.model import END_STATUSES
 
@@ -68,6 +69,12 @@ def new_tickets(
     statement = _with_first_message().where(*_is_new(client_key, after), or_(*asked))
     rows = [dict(row._mapping) for row in connection.execute(statement)]
     return _with_later_mails(connection, rows)
+
+
+def tickets_of(connection: Connection, ticket_keys: Iterable[str]) -> list[Row]:
+    """These tickets with their first message, as `new_tickets` gives them."""
+    found = select_in(connection, _with_first_message(), ticket.c.ticket_key, ticket_keys)
+    return _with_later_mails(connection, [dict(row._mapping) for row in found])
 
 
 def _is_new(client_key: str, after: int) -> tuple[Any, ...]:
@@ -286,6 +293,7 @@ def _with_first_message() -> Select[Any]:
             func.substr(comment.c.body_text, 1, LONGEST_TEXT).label("text"),
             comment.c.message_id,
             contact.c.email.label("requester_address"),
+            or_(ticket.c.is_automatic, ticket.c.created_at <= UNDATED).label("is_left_out"),
         )
         .select_from(
             ticket.join(

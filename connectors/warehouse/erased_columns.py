@@ -136,6 +136,7 @@ WITHOUT_PERSONS: dict[str, tuple[str, ...]] = {
     "attachment_content": ("attachment_key", "client_key"),
     "satisfaction_rating": ("rating_key", "client_key", "ticket_key", "kind", "source_score"),
     "ticket_link": ("client_key", "ticket_key", "other_key", "kind", "reason"),
+    "ticket_name": ("ticket_key", "comment_key", "kind", "value", "client_key"),
     "source_sla_event": (
         "event_key",
         "client_key",
@@ -219,6 +220,7 @@ WITHOUT_PERSONS: dict[str, tuple[str, ...]] = {
         "client_key",
         "source_key",
         "remote_id",
+        "other_source_key",
         "kind",
         "other_remote_id",
         "decided_by",

@@ -28,12 +28,20 @@ from connectors.warehouse.tables import (
     ticket,
     ticket_change,
     ticket_link,
+    ticket_name,
 )
 from transforms.model import Rejected
 
 Row = Mapping[str, Any]
 
-_OF_TICKET = (comment, ticket_change, attachment, satisfaction_rating, source_sla_event)
+_OF_TICKET = (
+    comment,
+    ticket_change,
+    attachment,
+    satisfaction_rating,
+    source_sla_event,
+    ticket_name,
+)
 
 
 def next_revision(connection: Connection, client_key: str) -> int:
@@ -64,7 +72,7 @@ def write_tickets(
         connection: inside a transaction.
         ticket_keys: whose rows are replaced.
         rows: table name → rows, for ticket, comment, ticket_change, attachment, satisfaction_rating,
-            source_sla_event, ticket_link. `recorded_at` of a change stays what it was when we first learned of it.
+            source_sla_event, ticket_name, ticket_link. `recorded_at` of a change stays what it was when we first learned of it.
 
     Returns:
         How many rows were inserted, changed or deleted.

@@ -293,6 +293,7 @@ ticket = Table(
     Index(None, "client_key", "source_key", "remote_id"),
     Index(None, "client_key", "external_id"),
     Index(None, "client_key", "history_revision"),
+    Index(None, "client_key", "number"),
 )
 
 comment = Table(
@@ -370,12 +371,16 @@ thread_decision = Table(
     _key("client_key"),
     _key("source_key"),
     _key("remote_id"),
+    _key("other_source_key", server_default=""),
     _text("kind", required=True),
     _text("other_remote_id"),
     _at("decided_at", required=True),
     _text("decided_by", required=True),
 )
-"""What people decided about a mail's conversation (`apart`, `with`): memory, it wins over all evidence."""
+"""What people decided about a mail's conversation (`apart`, `with`): memory, it wins over all evidence.
+
+`other_source_key` is empty where it is about the mail's own mailbox; else the decision is about the conversation that the
+mail is in and the ticket of another source that is, or holds, `other_remote_id`."""
 
 ticket_change = Table(
     "ticket_change",
@@ -494,12 +499,27 @@ ticket_link = Table(
     _text("reason", required=True),
     Index(None, "other_key"),
 )
-"""`ticket_key` is `kind` `other_key`: duplicate_of, merged_into, migrated_to, problem_of.
+"""`ticket_key` is `kind` `other_key`: duplicate_of, same_conversation, merged_into, migrated_to, problem_of.
 
 A ticket that is `duplicate_of` another, and a ticket that another was `migrated_to`, is left out of figures,
 clocks and pages: the other one counts. One that was `merged_into` another is left out of figures; its own
-history says when its clocks and pages ended.
+history says when its clocks and pages ended. `same_conversation` says that a mailbox's conversation is another source's
+ticket and why; which of the two counts is said by `duplicate_of`.
 """
+
+ticket_name = Table(
+    "ticket_name",
+    metadata,
+    _key("ticket_key"),
+    _key("comment_key"),
+    _key("kind"),
+    _key("value"),
+    _text("client_key", required=True),
+    Index(None, "client_key", "kind", "value"),
+)
+"""How tickets are named elsewhere. `own reference` is what a helpdesk's mails call the ticket (`comment_key` is empty);
+the other kinds are what a conversation's mails name (`transforms.ticket_names`): number, worded number, number in text,
+reply number, reply reference, answered."""
 
 sla_policy_version = Table(
     "sla_policy_version",
@@ -791,6 +811,7 @@ DERIVED = (
     "satisfaction_rating",
     "article",
     "ticket_link",
+    "ticket_name",
     "source_sla_event",
     "sla_clock",
     "quarantine",

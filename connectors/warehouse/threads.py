@@ -76,7 +76,9 @@ def decisions(connection: Connection, client_key: str, source_key: str) -> list[
             thread_decision.c.remote_id, thread_decision.c.kind, thread_decision.c.other_remote_id
         )
         .where(
-            thread_decision.c.client_key == client_key, thread_decision.c.source_key == source_key
+            thread_decision.c.client_key == client_key,
+            thread_decision.c.source_key == source_key,
+            thread_decision.c.other_source_key == "",
         )
         .order_by(thread_decision.c.remote_id)
     )
@@ -92,12 +94,17 @@ def decide(
     other_remote_id: str | None,
     at: datetime,
     by: str,
+    other_source_key: str = "",
 ) -> None:
-    """Keeps what a person decided about a mail; a later decision about the same mail replaces it."""
+    """Keeps what a person decided about a mail; a later decision about the same mail replaces it.
+
+    There may be one within the mailbox (`other_source_key` empty) and one for each other source.
+    """
     row = {
         "client_key": client_key,
         "source_key": source_key,
         "remote_id": remote_id,
+        "other_source_key": other_source_key,
         "kind": kind,
         "other_remote_id": other_remote_id,
         "decided_at": at,
@@ -107,7 +114,11 @@ def decide(
 
 
 def forget_decision(
-    connection: Connection, client_key: str, source_key: str, remote_id: str
+    connection: Connection,
+    client_key: str,
+    source_key: str,
+    remote_id: str,
+    other_source_key: str = "",
 ) -> None:
     """Leaves a mail to its evidence again."""
     connection.execute(
@@ -115,6 +126,7 @@ def forget_decision(
             thread_decision.c.client_key == client_key,
             thread_decision.c.source_key == source_key,
             thread_decision.c.remote_id == remote_id,
+            thread_decision.c.other_source_key == other_source_key,
         )
     )
 
@@ -142,7 +154,8 @@ def doubtful(connection: Connection, client_key: str, limit: int) -> list[Row]:
                 thread_decision,
                 (thread_decision.c.client_key == comment.c.client_key)
                 & (thread_decision.c.source_key == comment.c.source_key)
-                & (thread_decision.c.remote_id == comment.c.remote_id),
+                & (thread_decision.c.remote_id == comment.c.remote_id)
+                & (thread_decision.c.other_source_key == ""),
             )
         )
         .where(
@@ -171,6 +184,24 @@ def doubtful(connection: Connection, client_key: str, limit: int) -> list[Row]:
             "other_number": match.number if match else None,
         }
     return found
+
+
+def shown(connection: Connection, comment_keys: Iterable[str]) -> dict[str, Row]:
+    """What `doubtful` shows of mails, by comment key."""
+    statement = select(
+        comment.c.comment_key,
+        comment.c.source_key,
+        comment.c.remote_id,
+        comment.c.subject,
+        comment.c.created_at,
+        comment.c.thread_reason,
+        comment.c.ticket_key,
+        ticket.c.number,
+    ).select_from(comment.join(ticket, ticket.c.ticket_key == comment.c.ticket_key))
+    return {
+        (row := dict(found._mapping)).pop("comment_key"): row
+        for found in select_in(connection, statement, comment.c.comment_key, comment_keys)
+    }
 
 
 def quiet_tickets(

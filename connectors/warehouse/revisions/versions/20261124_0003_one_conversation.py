@@ -72,12 +72,25 @@ def upgrade() -> None:
     sa.Column('client_key', types.SafeText(), nullable=False),
     sa.Column('source_key', types.SafeText(), nullable=False),
     sa.Column('remote_id', types.SafeText(), nullable=False),
+    sa.Column('other_source_key', types.SafeText(), server_default='', nullable=False),
     sa.Column('kind', types.SafeText(), nullable=False),
     sa.Column('other_remote_id', types.SafeText(), nullable=True),
     sa.Column('decided_at', types.UtcDateTime(timezone=True), nullable=False),
     sa.Column('decided_by', types.SafeText(), nullable=False),
-    sa.PrimaryKeyConstraint('client_key', 'source_key', 'remote_id', name=op.f('pk_thread_decision'))
+    sa.PrimaryKeyConstraint('client_key', 'source_key', 'remote_id', 'other_source_key', name=op.f('pk_thread_decision'))
     )
+    op.create_table('ticket_name',
+    sa.Column('ticket_key', types.SafeText(), nullable=False),
+    sa.Column('comment_key', types.SafeText(), nullable=False),
+    sa.Column('kind', types.SafeText(), nullable=False),
+    sa.Column('value', types.SafeText(), nullable=False),
+    sa.Column('client_key', types.SafeText(), nullable=False),
+    sa.PrimaryKeyConstraint('ticket_key', 'comment_key', 'kind', 'value', name=op.f('pk_ticket_name'))
+    )
+    with op.batch_alter_table('ticket_name', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_ticket_name_client_key_kind_value'), ['client_key', 'kind', 'value'], unique=False)
+    with op.batch_alter_table('ticket', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_ticket_client_key_number'), ['client_key', 'number'], unique=False)
     with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
         batch_op.add_column(sa.Column('normalise_sequence', sa.BigInteger(), nullable=True))
 
@@ -121,6 +134,11 @@ def downgrade() -> None:
     op.drop_table('erasure')
     with op.batch_alter_table('sync_cursor', schema=None) as batch_op:
         batch_op.drop_column('normalise_sequence')
+    with op.batch_alter_table('ticket', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_ticket_client_key_number'))
+    with op.batch_alter_table('ticket_name', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_ticket_name_client_key_kind_value'))
+    op.drop_table('ticket_name')
     op.drop_table('thread_decision')
     with op.batch_alter_table('comment', schema=None) as batch_op:
         batch_op.drop_column('thread_doubt')
