@@ -68,6 +68,45 @@ SHORTEST_THING = 4
 SAME_WORD = 75.0
 """How alike two words are that are one, mistyped."""
 
+_NEGATIONS = frozenset(
+    [
+        "not",
+        "no",
+        "never",
+        "without",
+        "t",
+        "nicht",
+        "kein",
+        "keine",
+        "keinen",
+        "nie",
+        "ohne",
+        "değil",
+        "yok",
+        "hayır",
+        "asla",
+        "pas",
+        "jamais",
+        "sans",
+        "niet",
+        "geen",
+        "nooit",
+        "nunca",
+        "sin",
+        "non",
+        "mai",
+        "senza",
+        "não",
+        "sem",
+        "inte",
+        "aldrig",
+        "ikke",
+        "aldri",
+        "nie",
+    ]
+)
+"""Words that turn a request into its opposite; `t` is what is left of `don't`."""
+
 _SMALL = frozenset().union(*FUNCTION_WORDS.values())
 _WORDS = re.compile(r"\w+")
 _NUMBERS = re.compile(r"\d+")
@@ -256,8 +295,11 @@ class _Compared:
 def _tell_apart(left: str, right: str) -> bool:
     """Whether both texts name things that the other one does not: a lamp here, a washing machine there.
 
+    Or one says no where the other does not: to cancel, and not to cancel.
     Small words do not count, nor what is only written otherwise.
     """
+    if set(left.split()) & _NEGATIONS != set(right.split()) & _NEGATIONS:
+        return True
     ours, theirs = _things(left), _things(right)
     only_ours, only_theirs = ours - theirs, theirs - ours
     if not only_ours or not only_theirs:
