@@ -326,14 +326,10 @@ def _sent_at(message: Part, record: RawRecord, warnings: list[str]) -> tuple[dat
     arrived = list(_arrivals(message, record))
     raw = message.get("Date")
     date = parse_date(raw) if raw else None
-    latest = max(
-        (
-            instant + (SEPARATOR_TOLERANCE if basis == "envelope" else FUTURE_TOLERANCE)
-            for instant, basis in arrived
-        ),
-        default=None,
-    )
-    if date is not None and (latest is None or date <= latest):
+    latest = max((instant for instant, _ in arrived), default=None)
+    only_separator = all(basis == "envelope" for _, basis in arrived)
+    tolerance = SEPARATOR_TOLERANCE if only_separator else FUTURE_TOLERANCE
+    if date is not None and (latest is None or date <= latest + tolerance):
         return date, "date"
     found = "no Date header" if not raw else f"Date {decode_text(raw)[:60]!r} is not believable"
     if arrived:

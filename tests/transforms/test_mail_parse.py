@@ -147,6 +147,12 @@ INTERNAL = {"internal_date": "2026-03-02T13:00:00+00:00"}
             "date",
         ),
         (
+            "Date: Fri, 13 Mar 2026 10:00:00 +0000\n" + RECEIVED,
+            {"envelope": "sender Mon Mar  2 12:00:00 2026"},
+            "2026-03-02T12:00",
+            "received",
+        ),
+        (
             "Date: Mon, 2 Mar 2037 10:00:00 +0000\n",
             {"envelope": "sender Mon Jun 01 10:00:00 2009"},
             "2009-06-01T10:00",
