@@ -73,7 +73,9 @@ def _mail_host(name: str) -> str:
     host, _, port = bare.partition(":")
     hint = host if re.fullmatch(r"[A-Za-z0-9.-]+", host) else "imap.acme.example"
     also = f", with port: {port}" if port.isdigit() else ""
-    raise ValueError(f"{shown(name)} is no host name, expected the name alone, such as {hint}{also}")
+    raise ValueError(
+        f"{shown(name)} is no host name, expected the name alone, such as {hint}{also}"
+    )
 
 
 def _subdomain(name: str) -> str:

@@ -153,7 +153,9 @@ def test_a_missing_folder_leaves_the_others_alone_and_its_place_as_it_was(
 def test_a_mistyped_folder_is_asked_about(standin: StandinPeer) -> None:
     with pytest.raises(ConfigurationError) as caught:
         pulled(standin.source("INBOX", "Snet"))
-    told = "there is no folder 'Snet' (did you mean 'Sent'?); there are: INBOX, Sent. Name the right"
+    told = (
+        "there is no folder 'Snet' (did you mean 'Sent'?); there are: INBOX, Sent. Name the right"
+    )
     assert told in str(caught.value)
 
 

@@ -161,6 +161,12 @@ def test_time_grows_with_the_length_of_a_text_made_of_marks(piece: str) -> None:
     assert seconds(80_000) < 9 * seconds(20_000) + 0.02
 
 
+def test_answers_between_and_below_quotes_are_kept_and_what_they_answer_is_not() -> None:
+    between = "> Is it on?\n\nYes.\n\n> Does it blink?\n\nNo.\n"
+    assert split_reply(between).reply == "Yes.\n\nNo."
+    assert split_reply("> Is it on?\n\nYes.\n").reply == "Yes."
+
+
 def test_names_and_numbers_below_a_short_rule_are_a_signature_and_a_list_is_not() -> None:
     assert split_reply("Great.\n\n---\nPat Sample\n+1 555 123 4567").reply == "Great."
     listed = "Which one?\n\n---\nLinux\nWindows"
