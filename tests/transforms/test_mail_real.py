@@ -35,7 +35,7 @@ MET = {
     "message_id": (815, 815),
     "in_reply_to": (814, 814),
     "references": (815, 815),
-    "text": (768, 772),
+    "text": (769, 772),
     "attachments": (790, 791),
     "attachment names": (789, 791),
     "attachment digests": (791, 791),
