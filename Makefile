@@ -52,6 +52,7 @@ bench: $(STAMP) ## calls, speed, memory, webhooks, a million contacts, beside ot
 	@$(BIN)/python -m tests.bench.memory
 	@$(BIN)/python -m tests.bench.webhooks
 	@$(BIN)/python -m tests.bench.contacts_scale
+	@$(BIN)/python -m tests.bench.duplicates
 	@$(BIN)/python -m tests.bench.people
 
 bench-data: $(STAMP) ## contacts, threads, replies on labelled sets (DESKBRIDGE_SHARED_DATA), beside others (minutes)
