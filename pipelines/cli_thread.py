@@ -26,7 +26,7 @@ def review(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many mails.")] = 20,
     json: Json = False,
 ) -> None:
-    """List mails that could belong to another conversation or to another system's ticket, the latest first.
+    """List mails that may belong to another conversation or ticket.
 
     Decide with `thread join` or `thread apart`; a mail that was decided about is not listed again.
     """

@@ -11,7 +11,6 @@ and the largest size.
 import argparse
 import csv
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from tests.bench.alternatives import UnavailableError
 from tests.bench.contacts import splink_figures, write_table
 from tests.bench.generated_contacts import contacts
 from tests.bench.labelled_contacts import precision_and_recall
+from tests.bench.peak import peak_megabytes
 from transforms.matching.match import match
 from transforms.matching.records import MatchRecord
 
@@ -109,7 +109,7 @@ def _measure_here(table: Path, out: Path) -> None:
     figures = {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - processor,
-        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "megabytes": peak_megabytes(),
         "clusters": [cluster for cluster in result.clusters if len(cluster) > 1],
     }
     out.write_text(json.dumps(figures), "utf-8")

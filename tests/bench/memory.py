@@ -8,8 +8,6 @@ warehouse, so that a peak is that of one sync, its normalisation and the search 
 
 import argparse
 import json
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.duplicates import link_duplicates
+from tests.bench.peak import peak_megabytes
 from tests.bench.speed import empty_warehouse, pulled, served
 
 
@@ -55,27 +54,16 @@ def _measure_here(base_url: str, tickets: int) -> None:
         empty_warehouse("sqlite", Path(at), None) as engine,
     ):
         done = pulled("zendesk", base_url, engine, Path(at))
-        pulled_megabytes = _peak_megabytes()
+        pulled_megabytes = peak_megabytes()
         link_duplicates(engine, "acme")
     figures = {
         "tickets": tickets,
         "records": done.records,
         "pulled_megabytes": pulled_megabytes,
-        "megabytes": _peak_megabytes(),
+        "megabytes": peak_megabytes(),
         "seconds": time.perf_counter() - began,
     }
     sys.stdout.write(json.dumps(figures) + "\n")
-
-
-def _peak_megabytes() -> float:
-    """This program's own peak: `ru_maxrss` counts on from what its parent held when it was started."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text("utf-8"))
-        if found:
-            return int(found[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def line_of(peak: Peak) -> str:

@@ -8,7 +8,6 @@ second match tells what a sync pays where nothing changed.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pipelines.people import PeopleLoader
 from pipelines.same_people import match_people
 from tests.bench.generated_contacts import Contact, contacts
 from tests.bench.labelled_contacts import precision_and_recall
+from tests.bench.peak import peak_megabytes
 from transforms.model import Batch, SourcePerson
 
 SIZES = (10_000, 100_000)
@@ -91,7 +91,7 @@ def measure(size: int, folder: Path) -> str:
         precision, recall = precision_and_recall(truth, found(engine))
     finally:
         engine.dispose()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_megabytes()
     return (
         f"{size:>9,} contacts: loaded in {load_seconds:.1f} s, matched in {match_seconds:.1f} s "
         f"(again, nothing new: {again_seconds * 1000:.0f} ms), {peak:.0f} MB; merged {done.contacts_merged:,}, "
