@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
-from connectors.warehouse import persons
+from connectors.warehouse import persons, watermarks
 from connectors.warehouse.engine import reading, writing
 from pipelines.people import Row, person_record_of, show_people
 from transforms.matching.match import match
@@ -99,6 +99,8 @@ def match_people(
             wrote_together=together if kind == "contact" else (),
         )
     with writing(engine) as connection:
+        # Syncs write the same rows, in another order.
+        watermarks.hold(connection, client_key, watermarks.REVISIONS)
         for kind, grouping in groupings.items():
             _write(connection, client_key, kind, grouping)
         persons.mark_matched(connection, client_key, number, now)

@@ -83,6 +83,17 @@ def count_up(connection: Connection, client_key: str, step: str) -> int | None:
     return number
 
 
+def hold(connection: Connection, client_key: str, step: str) -> None:
+    """Waits for others that counted this step up, and lets others wait until the caller's transaction ends.
+
+    With `REVISIONS` nobody writes a client's people or tickets meanwhile: two transactions that write the same
+    rows in different orders would stop each other for good.
+    """
+    connection.execute(
+        select(sync_cursor.c.sequence).where(*_is_step(client_key, step)).with_for_update()
+    )
+
+
 def _is_step(client_key: str, step: str) -> tuple[Any, ...]:
     return (
         sync_cursor.c.client_key == client_key,
