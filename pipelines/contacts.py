@@ -14,9 +14,9 @@ from connectors.warehouse import audit, erasures, persons
 from connectors.warehouse.engine import reading, writing
 from pipelines.people import Row
 from pipelines.runtime import Runtime
-from pipelines.same_people import SamePeople, match_people
+from pipelines.same_people import SamePeople, match_people_of
 from pipelines.settings import SettingsError
-from transforms.identity_values import normalise_email, region_of_zone
+from transforms.identity_values import normalise_email
 
 Word = Literal["same", "different", "undecided"]
 
@@ -186,5 +186,4 @@ def decide(
                 )
             ],
         )
-    region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    return match_people(runtime.engine, client_key, now, region)
+    return match_people_of(runtime, client_key)

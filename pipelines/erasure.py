@@ -31,10 +31,9 @@ from pipelines.normalise_mail import STREAM as MAILS
 from pipelines.normalise_mail import MailTransform
 from pipelines.own_addresses import own_addresses
 from pipelines.runtime import Runtime
-from pipelines.same_people import match_people
+from pipelines.same_people import match_people_of
 from pipelines.settings import SettingsError
 from pipelines.wiring import Wired, sources_of, wire
-from transforms.identity_values import region_of_zone
 from transforms.mail import parse
 from transforms.mail_erased import erased_mail
 from transforms.model import Rejected, key_of
@@ -186,8 +185,7 @@ def _finish(runtime: Runtime, row: Mapping[str, Any]) -> int:
     client_key, plan = row["client_key"], row["plan"] or {}
     for source_key, one in _wired(runtime, client_key).items():
         normalise(runtime, client_key, source_key, one.transform)
-    region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    match_people(runtime.engine, client_key, runtime.now(), region)
+    match_people_of(runtime, client_key)
     link_duplicates(runtime.engine, client_key, own_addresses(runtime.settings, client_key))
     with reading(runtime.engine) as connection:
         digests = set(plan.get("digests", ()))

@@ -20,7 +20,7 @@ from pipelines.normalise_mail import MailTransform, normalise_mailbox
 from pipelines.own_addresses import own_addresses
 from pipelines.rules import triage_rules
 from pipelines.runtime import Runtime
-from pipelines.same_people import SamePeople, match_people
+from pipelines.same_people import SamePeople, match_people_of
 from pipelines.settings import SettingsError, SourceSettings
 from pipelines.sync import StreamReport, SyncReport, sync_source
 from pipelines.triage import triaged
@@ -95,8 +95,7 @@ def ingest_client(
     for source in sources:
         outcome = ingest_source(runtime, client_key, source, progress, wired[source.id], from_start)
         report.sources.append(outcome)
-    region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    report.people = match_people(runtime.engine, client_key, runtime.now(), region, at_once=False)
+    report.people = match_people_of(runtime, client_key, at_once=False)
     report.duplicates = link_duplicates(
         runtime.engine, client_key, own_addresses(runtime.settings, client_key)
     )

@@ -17,9 +17,8 @@ from pipelines.ingest import Progress, normalise, silent
 from pipelines.normalise import NormaliseReport
 from pipelines.own_addresses import own_addresses
 from pipelines.runtime import Runtime
-from pipelines.same_people import SamePeople, match_people
+from pipelines.same_people import SamePeople, match_people_of
 from pipelines.wiring import sources_of, wire
-from transforms.identity_values import region_of_zone
 
 
 @dataclass(slots=True)
@@ -58,8 +57,7 @@ def rebuild_client(
         report.sources.append(normalise(runtime, client_key, source_key, one.transform, progress))
     with writing(runtime.engine) as connection:
         report.removed = derived.end_rebuild(connection, client_key, [*wired], revision)
-    region = region_of_zone(runtime.settings.client(client_key).time_zone)
-    report.people = match_people(runtime.engine, client_key, runtime.now(), region)
+    report.people = match_people_of(runtime, client_key)
     report.duplicates = link_duplicates(
         runtime.engine, client_key, own_addresses(runtime.settings, client_key)
     )

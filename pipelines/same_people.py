@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Engine
 from connectors.warehouse import persons, watermarks
 from connectors.warehouse.engine import reading, writing
 from pipelines.people import Row, person_record_of, show_people
+from pipelines.runtime import Runtime
+from transforms.identity_values import region_of_zone
 from transforms.matching.match import match
 from transforms.matching.records import Kind, Matching, MatchRecord, PairDecision
 from transforms.persons import Grouping, unite, unite_people
@@ -113,6 +115,12 @@ def match_people(
         ),
         is_fresh=True,
     )
+
+
+def match_people_of(runtime: Runtime, client_key: str, *, at_once: bool = True) -> SamePeople:
+    """`match_people` of a configured client, now, with the country of its time zone."""
+    region = region_of_zone(runtime.settings.client(client_key).time_zone)
+    return match_people(runtime.engine, client_key, runtime.now(), region, at_once=at_once)
 
 
 def _write(connection: Connection, client_key: str, kind: str, grouping: Grouping) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from connectors.warehouse import loading, watermarks
+from connectors.warehouse import loading, persons, watermarks
 from connectors.warehouse.bulk import KEYS_PER_QUERY, chunks, select_in, upsert
 from connectors.warehouse.tables import (
     agent,
@@ -173,7 +173,7 @@ def parties(connection: Connection, ticket_keys: Iterable[str]) -> Iterator[Row]
         ticket.c.created_at,
         ticket.c.updated_at,
         ticket.c.url,
-        func.coalesce(contact.c.merged_into_key, contact.c.contact_key).label("person"),
+        persons.leading(contact, contact.c.contact_key).label("person"),
         func.lower(contact.c.email).label("address"),
     ).select_from(ticket.outerjoin(contact, contact.c.contact_key == ticket.c.requester_key))
     for row in select_in(connection, statement, ticket.c.ticket_key, ticket_keys):
@@ -184,7 +184,7 @@ def persons_by_address(
     connection: Connection, client_key: str, addresses: Iterable[str]
 ) -> dict[str, set[str]]:
     """Address → keys that lead the groups of the contacts who have it."""
-    leader = func.coalesce(contact.c.merged_into_key, contact.c.contact_key)
+    leader = persons.leading(contact, contact.c.contact_key)
     statement = (
         select(contact_identity.c.value, leader)
         .select_from(

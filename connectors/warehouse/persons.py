@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    FromClause,
     Table,
     and_,
     bindparam,
@@ -49,7 +50,7 @@ TABLES: dict[str, tuple[Table, Column[str]]] = {
 """Kind → the table of what is shown, and its key."""
 
 
-def leading(table: Table, key: Column[str]) -> Any:
+def leading(table: FromClause, key: Any) -> Any:
     """The key that leads the group of a row: who it was merged into, or itself."""
     return func.coalesce(table.c.merged_into_key, key)
 
@@ -58,7 +59,7 @@ def with_leading(joined: Any, kind: str, own_key: Column[Any]) -> Any:
     """Joins the table of what is shown, in the row that leads the group of `own_key`."""
     table, key = TABLES[kind]
     known = table.alias(f"known_{kind}")
-    leader = func.coalesce(known.c.merged_into_key, known.c[key.name])
+    leader = leading(known, known.c[key.name])
     return joined.outerjoin(known, known.c[key.name] == own_key).outerjoin(table, key == leader)
 
 
@@ -175,11 +176,14 @@ def write_matches(connection: Connection, client_key: str, kind: str, rows: Sequ
         )
     }
     gone = present - {(row["left_key"], row["right_key"]) for row in rows}
-    for left, right in sorted(gone):
+    if gone:
         connection.execute(
             delete(entity_match).where(
-                of_kind, entity_match.c.left_key == left, entity_match.c.right_key == right
-            )
+                of_kind,
+                entity_match.c.left_key == bindparam("its_left"),
+                entity_match.c.right_key == bindparam("its_right"),
+            ),
+            [{"its_left": left, "its_right": right} for left, right in sorted(gone)],
         )
     return len(gone) + upsert(connection, entity_match, rows)
 

@@ -274,7 +274,7 @@ def read_deliveries(connection: Connection, client_key: str) -> pd.DataFrame:
 def read_agents(connection: Connection, client_key: str) -> pd.DataFrame:
     """Agent keys with the name to show: the same one for all keys of one person."""
     known = agent.alias("known")
-    leader = func.coalesce(known.c.merged_into_key, known.c.agent_key)
+    leader = persons.leading(known, known.c.agent_key)
     statement = (
         select(known.c.agent_key, func.coalesce(agent.c.name, agent.c.email).label("name"))
         .select_from(known.join(agent, agent.c.agent_key == leader))

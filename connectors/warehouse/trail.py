@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
+from connectors.warehouse import persons
 from connectors.warehouse.tables import (
     agent,
     audit_entry,
@@ -61,7 +62,7 @@ def _find(
     if client_key is not None:
         conditions.append(ticket.c.client_key == client_key)
     member = contact.alias("member")
-    person_key = func.coalesce(contact.c.merged_into_key, contact.c.contact_key)
+    person_key = persons.leading(contact, contact.c.contact_key)
     others = (
         select(func.count())
         .select_from(member)
